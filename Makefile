@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# vxhci: `make` builds build/vxhci, build/libvxhci.a and build/libvxhci.so.
+# `make demo` and `make check` do everything on a fresh Debian, installing
+# what is missing. `make help` lists the targets.
+
+VERSION := 0.1.0
+SOVERSION := 0
+
+CC ?= gcc
+B ?= build
+SAN ?=
+
+PKGS := libusb-1.0 jansson
+ifeq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && echo y),y)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS := $(shell pkg-config --libs $(PKGS))
+endif
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2 -Werror
+OPT ?= -O2 -g
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+SAN_tsan := -fsanitize=thread
+SAN_FLAGS := $(SAN_$(SAN))
+HARDEN := $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+	-fstack-protector-strong
+CPPFLAGS += -I. -D_GNU_SOURCE -DVXHCI_VERSION='"$(VERSION)"' $(PKG_CFLAGS)
+CFLAGS += -std=c17 $(OPT) -fPIC -fvisibility=hidden $(WARN) $(HARDEN) \
+	$(SAN_FLAGS)
+LDFLAGS += $(SAN_FLAGS) -Wl,-z,relro,-z,now
+LIBS := $(PKG_LIBS) -lpthread
+
+LAYERS := emu pmapper hostusb devices vmm
+SRC := $(foreach l,$(LAYERS),$(wildcard $(l)/*.c))
+# the program's own files; everything else is the library
+PROG_SRC := $(wildcard vmm/main.c vmm/cmd_*.c vmm/vfu_*.c vmm/loop.c vmm/serve*.c)
+LIB_SRC := $(filter-out $(PROG_SRC),$(SRC))
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+.PHONY: all help clean
+all: $(B)/vxhci $(B)/libvxhci.a $(B)/libvxhci.so
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make                builds the program and the libraries
+## make demo           boots a Linux guest that uses a USB disk through vxhci
+## make check          all tests
+## make check-quick    the inner loop, under a minute
+## make bench          counts and times a transfer
+## make format         runs clang-format over the tree
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# one archive a layer, so that unit tests can link a layer and no more
+define layer_rule
+$(B)/lib$(1).a: $(call obj,$(filter $(1)/%,$(LIB_SRC)))
+	@mkdir -p $$(@D)
+	rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
+
+$(B)/libvxhci.a: $(call obj,$(LIB_SRC))
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libvxhci.so: $(call obj,$(LIB_SRC)) vmm/libvxhci.map
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,libvxhci.so.$(SOVERSION) \
+		-Wl,--version-script=vmm/libvxhci.map -o $@ \
+		$(call obj,$(LIB_SRC)) $(LIBS)
+
+$(B)/vxhci: $(call obj,$(PROG_SRC)) $(B)/libvxhci.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+clean:
+	rm -rf build
+
+include tests/tests.mk
+
+-include $(wildcard $(B)/obj/*/*.d $(B)/obj/*/*/*.d)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# tests/unit/LAYER_*_test.c: one cmocka program each, linked with that layer
+# and the ones below it, never with one above. tests/lib/ is shared by tests
+# that drive the whole library (tests/unit/lib_*_test.c, tests/bench/).
+
+TEST_LIBS := $(shell pkg-config --libs cmocka 2>/dev/null)
+UNIT_SRC := $(wildcard tests/unit/*_test.c)
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
+TESTLIB_SRC := $(wildcard tests/lib/*.c)
+
+below_emu := $(B)/libemu.a
+below_pmapper := $(B)/libpmapper.a $(below_emu)
+below_hostusb := $(B)/libhostusb.a $(below_pmapper)
+below_devices := $(B)/libdevices.a $(below_pmapper)
+below_vmm := $(B)/libvmm.a $(B)/libdevices.a $(B)/libhostusb.a \
+	$(B)/libpmapper.a $(B)/libemu.a
+# tests of the program's own files (vfu_*, serve): the objects and the library
+below_vfu = $(call obj,$(filter-out vmm/main.c,$(PROG_SRC))) $(below_vmm)
+below_lib = $(call obj,$(TESTLIB_SRC)) $(below_vmm)
+
+define unit_rule
+$(B)/tests/$(2): $(B)/obj/tests/unit/$(2).o $(below_$(1))
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(TEST_LIBS) $$(LIBS)
+endef
+layer_of = $(firstword $(subst _, ,$(1)))
+$(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),\
+	$(eval $(call unit_rule,$(call layer_of,$(t)),$(t))))
+
+.PHONY: unit
+unit: $(UNIT)
+	@set -e; for t in $(UNIT); do $$t; done

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vxhci.h - the controller as a VMM's PCI device: libvxhci.
+ *
+ * A VMM makes a controller from a slot option string, gives it guest memory
+ * and interrupts, and forwards BAR and configuration space accesses. Every
+ * function may be called from any thread unless it says otherwise: one mutex
+ * a controller is taken at this edge, and the callbacks are called with it
+ * held, so a callback must not call back into the library (wake() excepted,
+ * which must only post to the VMM's loop).
+ *
+ * Functions that fail return a negative errno value.
+ */
+#ifndef VXHCI_H
+#define VXHCI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VXHCI_VECTORS 8u        /* MSI-X vectors */
+#define VXHCI_BAR0_SIZE 0x8000u /* bytes; registers, then MSI-X table, PBA */
+#define VXHCI_CFG_SIZE 256u     /* bytes of PCI configuration space */
+
+struct vxhci; /* opaque */
+
+enum vxhci_log {
+	VXHCI_LOG_ERROR,
+	VXHCI_LOG_WARN,
+	VXHCI_LOG_INFO,
+	VXHCI_LOG_DEBUG
+};
+
+/* What the library needs of the VMM. @opaque is that of vxhci_create(). */
+struct vxhci_ops {
+	/*
+	 * MSI-X vector @vector fires. The VMM knows address and data from the
+	 * table it was told of with vxhci_bar_write(), or keeps eventfds of
+	 * its own (vxhci_msix_trap()).
+	 */
+	void (*msix)(void *opaque, unsigned vector);
+	/*
+	 * Call vxhci_dispatch() soon. From any thread; may be called often.
+	 */
+	void (*wake)(void *opaque);
+	/* One line, no newline. May be NULL. */
+	void (*log)(void *opaque, enum vxhci_log level, const char *line);
+	/* Nothing points into this mapping any more, see vxhci_mem_unmap(). */
+	void (*mem_released)(void *opaque, void *cookie);
+	/* Monotonic nanoseconds; NULL: CLOCK_MONOTONIC. */
+	uint64_t (*now_ns)(void *opaque);
+};
+
+/*
+ * vxhci_create - a controller with its devices, from the text of a slot option
+ * as on the command line: "30,xhci,storage=disk.img". On failure returns
+ * -EINVAL (the text), another -errno (a file, memory), and in @errbuf one
+ * line "TOKEN: what is wrong: what to do". @ops is copied.
+ */
+int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,
+		 void *opaque, char *errbuf, size_t errlen,
+		 struct vxhci **ret_v);
+/*
+ * vxhci_destroy - take out the devices, wait for what is in flight, free.
+ * Blocks (bounded: built-in and physical devices end a cancelled transfer).
+ * Every mapping is released before it returns. NULL is allowed.
+ */
+void vxhci_destroy(struct vxhci *v);
+/* The slot as written: "30", "0:30", "0:30:1". Borrowed from @v. */
+const char *vxhci_slot(const struct vxhci *v);
+
+/*
+ * PCI. Offsets and sizes as the guest used them; sizes 1, 2, 4 or 8 (BAR),
+ * 1, 2 or 4 (configuration space). What lies outside reads as 0 and writes
+ * nothing. The library keeps BAR, command and MSI-X control registers as a
+ * real function does.
+ */
+uint64_t vxhci_bar_read(struct vxhci *v, uint32_t off, unsigned size);
+void vxhci_bar_write(struct vxhci *v, uint32_t off, unsigned size,
+		     uint64_t val);
+uint32_t vxhci_cfg_read(struct vxhci *v, uint32_t off, unsigned size);
+void vxhci_cfg_write(struct vxhci *v, uint32_t off, unsigned size,
+		     uint32_t val);
+/*
+ * vxhci_msix_external - the VMM (a vfio-user client) keeps the MSI-X table and
+ * capability itself: deliver every vector through ops.msix whatever the
+ * table's mask bits say. @on is whether MSI-X is enabled.
+ */
+void vxhci_msix_external(struct vxhci *v, bool on);
+/* The current address and data of a vector, masked bit applied. 0 or -EINVAL */
+int vxhci_msix_entry(struct vxhci *v, unsigned vector, uint64_t *ret_addr,
+		     uint32_t *ret_data, bool *ret_masked);
+/* PCI function reset. Registers read as after reset at once. */
+void vxhci_reset(struct vxhci *v);
+
+/*
+ * Guest memory. @ptr is @len bytes in this process that stay valid until
+ * ops.mem_released(@cookie), which follows the unmap (possibly from inside
+ * vxhci_mem_unmap(), possibly much later: transfers in flight hold it).
+ * Ranges must not overlap: -EEXIST. @gpa and @len are multiples of 4096, or
+ * -EINVAL; more than 65,535 ranges: -ENOSPC.
+ * Unmap takes exactly what was mapped: -ENOENT otherwise.
+ */
+int vxhci_mem_map(struct vxhci *v, uint64_t gpa, uint64_t len, void *ptr,
+		  bool writable, void *cookie);
+int vxhci_mem_unmap(struct vxhci *v, uint64_t gpa, uint64_t len);
+void vxhci_mem_unmap_all(struct vxhci *v);
+
+/*
+ * vxhci_dispatch - do pending work: call after wake(), and when the deadline
+ * has passed. Bounded. Sets *ret_timeout_ns to the time until it wants to be
+ * called again if nothing wakes it: 0 at once, UINT64_MAX never.
+ */
+void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns);
+
+/* Counters; see the manual page's `status`. */
+struct vxhci_stats {
+	uint64_t transfers, bytes, errors, commands, events, interrupts;
+	uint64_t port_resets, trb_reads, trb_peeks, copied_bytes, allocs;
+	uint32_t in_flight;
+};
+void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
