@@ -33,16 +33,21 @@ enum usb_state_req {
 struct usb_dev_ops {
 	const char *name; /* kind, for logs: "storage", "usb" */
 	/*
-	 * Start @t; 0, or -errno with nothing started (-ENODEV: gone). The
-	 * device then owns @t until it calls usb_dev_complete() on it.
+	 * Start @t; 0, or -errno with nothing started (-ENODEV: gone, as if
+	 * usb_dev_gone() had been called). The device then owns @t until it
+	 * calls usb_dev_complete() on it.
 	 */
 	int (*submit)(struct usb_dev *d, struct usb_xfer *t);
-	/* End @t early if it has not completed; must not block. */
+	/*
+	 * End @t early; it is held by the device and was not cancelled before
+	 * (it may be one that state() took). Must not block.
+	 */
 	void (*cancel)(struct usb_dev *d, struct usb_xfer *t);
 	/*
 	 * Reset the device. Answered by usb_dev_reset_done(), which may be
-	 * called from inside. What the device holds is cancelled first by the
-	 * mapper or completes as it likes.
+	 * called from inside; a device that is gone answers as well. What the
+	 * device holds is cancelled by the controller or completes as it
+	 * likes. Not called again before the answer was delivered.
 	 */
 	void (*reset)(struct usb_dev *d);
 	/*
@@ -58,8 +63,11 @@ struct usb_dev_ops {
 	void (*suspend)(struct usb_dev *d, bool suspended);
 	/*
 	 * Give everything back and free @d. Called once, when the device is
-	 * out of its port and holds no transfer. May not block: what takes
-	 * long goes to a worker.
+	 * out of its port, holds no transfer and owes no usb_dev_reset_done();
+	 * from pmapper_run(), never from inside another call of the device.
+	 * d->pm is still set. May not block: what takes long goes to a worker,
+	 * and a job of the device's that is still with the worker is the
+	 * device's to wait for.
 	 */
 	void (*free)(struct usb_dev *d);
 };
@@ -107,23 +115,54 @@ void pmapper_destroy(struct pmapper *pm);
  * pmapper_attach - plug @d into @port, or with @port 0 into the first free
  * port that fits its speed. On success the mapper owns @d. Returns 0 and the
  * port, -EINVAL (no such port, or wrong kind of port for the speed), -EBUSY
- * (occupied), -ENOSPC (no free port of that kind).
+ * (the port is occupied, or @d is in one), -ENOSPC (no free port of that kind,
+ * or too many devices that were taken out still hold transfers), -ENOMEM.
+ * On failure @d stays the caller's. Not from inside a device's ops.
  */
 int pmapper_attach(struct pmapper *pm, struct usb_dev *d, unsigned port,
 		   unsigned *ret_port);
-/* Take out what is in @port: the guest sees an unplug. 0 or -ENOENT. */
+/*
+ * Take out what is in @port: the guest sees an unplug, the port is free at
+ * once, and pmapper_run() frees the device when it has given back what it
+ * holds. 0 or -ENOENT. Not from inside a device's ops.
+ */
 int pmapper_detach(struct pmapper *pm, unsigned port);
-/* The device in @port, or NULL. */
+/* The device in @port, or NULL. Borrowed until the next pmapper_run(). */
 struct usb_dev *pmapper_device(const struct pmapper *pm, unsigned port);
 
 /* Deliver queued completions; true when there is more to do at once. */
 bool pmapper_run(struct pmapper *pm);
 
 /*
+ * The recording tap: sees each transfer as it goes to the device and as it
+ * comes back. @t is read only and not to be kept. Any member may be NULL.
+ */
+struct pm_tap_ops {
+	/* @t goes to @d in @port; OUT payload is there. */
+	void (*submit)(void *tap, unsigned port, const struct usb_dev *d,
+		       const struct usb_xfer *t);
+	/* It has ended: status, actual and IN payload are there. */
+	void (*complete)(void *tap, unsigned port, const struct usb_dev *d,
+			 const struct usb_xfer *t);
+	/* Instead of complete: the device did not take it, -errno in @err. */
+	void (*refuse)(void *tap, unsigned port, const struct usb_dev *d,
+		       const struct usb_xfer *t, int err);
+};
+/* @ops and @tap are borrowed until the next call; @ops NULL takes it out. */
+void pmapper_set_tap(struct pmapper *pm, const struct pm_tap_ops *ops,
+		     void *tap);
+
+/*
  * For devices. usb_dev_complete() ends @t: exactly once for each transfer
  * taken by submit() or state(). It queues; the controller hears of it from
  * pmapper_run(). usb_dev_gone() says that the device does not exist any more
- * (idempotent): the port disconnects, new transfers are refused.
+ * (idempotent): the port disconnects, new transfers are refused. What the
+ * device holds is cancelled and still has to be completed. All of these may be
+ * called from inside any op of the device, and all only queue.
+ *
+ * What a device does wrong (a transfer completed twice, or never taken, a
+ * reset answered that was not asked for) is ignored and logged; @actual above
+ * the length, and the same in a packet, is cut.
  */
 void usb_dev_complete(struct usb_dev *d, struct usb_xfer *t,
 		      enum usb_status status, uint32_t actual);
