@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# deps.sh build|check|demo|bench|fuzz… - installs the Debian packages that
+# these purposes need and the machine does not have. Quick when all are there.
+# deps.sh --update - fetches apt's package lists.
+set -eu
+TOP=$(cd "$(dirname "$0")/../.." && pwd)
+. "$TOP/tests/rig/lib.sh"
+
+build='gcc libc6-dev make pkg-config libusb-1.0-0-dev libjansson-dev'
+guest='busybox-static cpio kmod xz-utils e2fsprogs debian-archive-keyring'
+
+packages() {
+	case $1 in
+	build) echo "$build" ;;
+	demo) echo "$build $guest" ;;
+	check) echo "$build $guest clang clang-format libcmocka-dev git" ;;
+	bench) echo "$build $guest libcmocka-dev" ;;
+	fuzz) echo "$build clang libclang-rt-dev llvm" ;;
+	*) die "$1: not a purpose: use build, check, demo, bench or fuzz" ;;
+	esac
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo -- "$@"
+	else
+		die "needs root to run '$*': no sudo here; run it as root once"
+	fi
+}
+
+apt_update() {
+	say "deps: fetching apt's package lists"
+	retry as_root apt-get -q -o Acquire::Retries=3 update >&2
+}
+
+if [ "${1:-}" = --update ]; then
+	apt_update
+	exit
+fi
+
+missing=
+seen=' '
+for purpose in "${@:-build}"; do
+	for p in $(packages "$purpose"); do
+		case $seen in *" $p "*) continue ;; esac
+		seen="$seen$p "
+		dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null |
+			grep -qx installed || missing="$missing $p"
+	done
+done
+[ -n "$missing" ] || exit 0
+
+say "deps: installing for ${*:-build}:$missing"
+command -v apt-get >/dev/null ||
+	die "no apt-get: this is not Debian; install the like of:$missing"
+first=${missing# }
+first=${first%% *}
+case $(apt-cache policy "$first" 2>/dev/null) in
+*'Candidate: (none)'* | '') apt_update ;;
+esac
+install() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+		-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
+		install --no-install-recommends $missing >&2
+}
+# lists that are there may be too old to fetch from
+install || { apt_update && retry install; } ||
+	die "cannot install:$missing"
+say "deps: done"
