@@ -27,7 +27,8 @@ MEM=512       # MiB
 TIMEOUT=120   # seconds for everything from start to power-off
 RESETS=       # 1: the machine may be reset; otherwise that ends it
 SLOTS=        # slot options, a controller each: '30,xhci,storage=a.img …'
-MODULES="xhci_pci xhci_pci_renesas usb_storage uas sd_mod ext4 vfat nls_cp437
+MODULES="xhci_pci xhci_pci_renesas usb_storage uas sd_mod ext4
+	crc32c_generic crc32c_intel vfat nls_cp437
 	nls_ascii nls_iso8859-1 usbhid hid_generic evdev usbtest usbmon"
 APPEND=       # more kernel command line
 
@@ -112,18 +113,23 @@ peer_args() {
 	done
 }
 
-# guest_initramfs SCRIPT [VAR=VALUE…] - $WORK/initrd: the cached one with the
-# test's script behind it, which the kernel unpacks on top.
+# guest_initramfs N SCRIPT [VAR=VALUE…] - $WORK/initrd: the cached one with the
+# test's script behind it, which the kernel unpacks on top. N: how many of the
+# arguments to look at.
 guest_initramfs() {
 	rm -rf "$WORK/overlay"
 	mkdir -p "$WORK/overlay/test"
-	test_script=$1
-	shift
+	init_left=$(($1 - 1))
+	init_script=$2
+	shift 2
 	{
+		echo "PEER=$VXHCI_PEER"
 		for v; do
+			[ $init_left -gt 0 ] || break
+			init_left=$((init_left - 1))
 			printf "%s='%s'\n" "${v%%=*}" "${v#*=}"
 		done
-		cat "$test_script"
+		cat "$init_script"
 	} >"$WORK/overlay/test/run.sh"
 	# shellcheck disable=SC2086
 	base=$("$TOP/tests/rig/initramfs.sh" "$kernel_dir" $MODULES) ||
@@ -139,18 +145,16 @@ qemu_monitor() {
 }
 
 guest_boot() {
-	boot_script=$1
-	shift
-	boot_vars=
 	kernel_dir=$("$TOP/tests/rig/kernel.sh" "$KERNEL") || return 1
 	qemu=$("$TOP/tests/rig/qemu.sh") || return 1
-	while [ $# -gt 0 ] && [ "$1" != -- ]; do
-		boot_vars="$boot_vars $1"
-		shift
+	boot_n=0
+	for arg; do
+		[ "$arg" = -- ] && break
+		boot_n=$((boot_n + 1))
 	done
-	[ $# = 0 ] || shift
-	# shellcheck disable=SC2086
-	guest_initramfs "$boot_script" PEER="$VXHCI_PEER" $boot_vars || return 1
+	guest_initramfs $boot_n "$@" || return 1
+	[ $boot_n = $# ] || boot_n=$((boot_n + 1))
+	shift $boot_n
 
 	slot_n=0
 	for slot in $SLOTS; do

@@ -17,7 +17,12 @@ ok() { echo "@ok $*"; }
 skip() { echo "@skip $*"; }
 fail() {
 	echo "@FAIL $*"
-	dmesg | tail -n 40 | sed 's/^/dmesg: /'
+	# the kernel's side of it, what was not shown before
+	dmesg >/tmp/dmesg
+	[ -e /tmp/dmesg.shown ] || echo 0 >/tmp/dmesg.shown
+	tail -n +$(($(cat /tmp/dmesg.shown) + 1)) /tmp/dmesg |
+		tail -n 40 | sed 's/^/dmesg: /'
+	wc -l </tmp/dmesg >/tmp/dmesg.shown
 }
 # end - powers off; without it having been called the host sees a failure.
 end() {
@@ -79,8 +84,8 @@ usb_tree() {
 		[ -e "$tree_dev/idVendor" ] || continue
 		tree_name=${tree_dev##*/}
 		case $tree_name in
-		usb*) tree_pad='' ;;
-		*) tree_pad='    |__ ' ;;
+		usb*) tree_pad='' tree_key= ;;
+		*) tree_pad='    |__ ' tree_key=${tree_name#*-} ;;
 		esac
 		tree_drv=
 		for tree_if in "$tree_dev":* "$tree_dev"/*:*; do
@@ -88,7 +93,7 @@ usb_tree() {
 			tree_drv=$(basename "$(readlink "$tree_if/driver")")
 			break
 		done
-		echo "$(cat "$tree_dev/busnum").${tree_name#*-}" \
+		echo "$(cat "$tree_dev/busnum").$tree_key" \
 			"$tree_pad$tree_name $(cat "$tree_dev/idVendor"):$(
 			cat "$tree_dev/idProduct") $(
 			cat "$tree_dev/manufacturer" 2>/dev/null) $(

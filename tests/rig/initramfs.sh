@@ -26,6 +26,7 @@ make_tree() { # TO MODULE…
 	shift
 	mkdir -p "$to/bin" "$to/dev" "$to/proc" "$to/sys" "$to/tmp" \
 		"$to/mnt" "$to/lib/modules/$version"
+	ln -s bin "$to/sbin" # where the kernel looks for modprobe
 	cp "$busybox" "$to/bin/busybox"
 	cp "$init" "$to/init"
 	chmod 755 "$to/init"
