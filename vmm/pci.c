@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pci.c - configuration space as a table of registers, and MSI-X.
+ */
+#include "vmm/pci.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define COMMAND 0x04u
+#define COMMAND_MASTER 0x0004u
+#define PM_CAP 0x40u
+#define PMCSR 0x44u
+#define PMCSR_STATE 0x03u
+#define PMCSR_D3HOT 0x03u
+#define MSIX_CAP 0x50u
+#define MSIX_CONTROL 0x52u
+#define MSIX_ENABLE 0x8000u
+#define MSIX_FUNCTION_MASK 0x4000u
+#define VECTOR_MASKED 1u
+
+static void command_wrote(struct pci_fn *f);
+static void pmcsr_wrote(struct pci_fn *f);
+static void msix_wrote(struct pci_fn *f);
+
+/* One register; those that read as 0 whatever is written have no row. */
+struct reg {
+	uint8_t off;
+	uint8_t size;
+	uint32_t reset;
+	uint32_t wmask;
+	void (*wrote)(struct pci_fn *f); /* after a write touched it */
+};
+
+static const struct reg regs[] = {
+	/* PCI 3.0 §6.1; the ids come from the slot option */
+	{COMMAND, 2, 0, 0x0406, command_wrote}, /* §6.2.2 memory space,
+						   * bus master, INTx disable */
+	{0x06, 2, 0x0010, 0, NULL},             /* §6.2.3 STATUS: capability
+						   * list */
+	{0x08, 1, 0x01, 0, NULL},               /* revision */
+	{0x09, 3, 0x0c0330, 0, NULL}, /* xHCI 1.2 §5.2.1 class code */
+	{0x0c, 1, 0, 0xff, NULL},     /* cache line size */
+	{0x10, 4, 0x4, ~(PCI_BAR0_SIZE - 1), NULL}, /* §6.2.5.1 BAR 0: 64-bit
+						       * memory */
+	{0x14, 4, 0, 0xffffffff, NULL},             /* its upper half */
+	{0x34, 1, PM_CAP, 0, NULL},                 /* capabilities pointer */
+	{0x3c, 1, 0, 0xff, NULL}, /* interrupt line; no pin (0x3d) */
+	/* PCI PM 1.2 §3.2: version 3, D0 and D3hot, no PME */
+	{PM_CAP, 2, MSIX_CAP << 8 | 0x01, 0, NULL},
+	{PM_CAP + 2, 2, 0x0003, 0, NULL},
+	{PMCSR, 2, 0x0008, PMCSR_STATE, pmcsr_wrote}, /* no soft reset */
+	/* PCIe 5.0 §7.7.2 */
+	{MSIX_CAP, 2, 0x0011, 0, NULL},
+	{MSIX_CONTROL, 2, PCI_MSIX_VECTORS - 1,
+	 MSIX_ENABLE | MSIX_FUNCTION_MASK, msix_wrote},
+	{MSIX_CAP + 4, 4, PCI_MSIX_TABLE, 0, NULL},
+	{MSIX_CAP + 8, 4, PCI_MSIX_PBA, 0, NULL},
+	{0x60, 1, 0x30, 0, NULL},    /* xHCI 1.2 §5.2.3 SBRN: USB 3.0 */
+	{0x61, 1, 0x20, 0x3f, NULL}, /* §5.2.4 FLADJ */
+};
+
+#define NREGS (sizeof(regs) / sizeof(regs[0]))
+
+static void put(uint8_t *p, unsigned size, uint32_t v)
+{
+	for (unsigned i = 0; i < size; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint32_t get(const uint8_t *p, unsigned size)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		v |= (uint32_t)p[i] << (8 * i);
+	return v;
+}
+
+static void update_master(struct pci_fn *f)
+{
+	bool on = (get(f->cfg + COMMAND, 2) & COMMAND_MASTER) && !f->d3;
+
+	if (on == f->told_master)
+		return;
+	f->told_master = on;
+	f->ops->bus_master(f->host, on);
+}
+
+static bool msix_enabled(const struct pci_fn *f)
+{
+	if (f->external)
+		return f->external_enable;
+	return (get(f->cfg + MSIX_CONTROL, 2) & MSIX_ENABLE) != 0;
+}
+
+static bool vector_masked(const struct pci_fn *f, unsigned vector)
+{
+	return (get(f->cfg + MSIX_CONTROL, 2) & MSIX_FUNCTION_MASK) ||
+	       (f->vector[vector].control & VECTOR_MASKED);
+}
+
+/* A message is a memory write: without bus mastering it waits. */
+static bool can_send(const struct pci_fn *f, unsigned vector)
+{
+	return f->external || (f->told_master && !vector_masked(f, vector));
+}
+
+static void send_pending(struct pci_fn *f)
+{
+	if (!msix_enabled(f))
+		return;
+	for (unsigned i = 0; i < PCI_MSIX_VECTORS; i++) {
+		if (!(f->pending & (1u << i)) || !can_send(f, i))
+			continue;
+		f->pending &= ~(1u << i);
+		f->ops->msix(f->host, i);
+	}
+}
+
+static void msix_wrote(struct pci_fn *f)
+{
+	bool on = msix_enabled(f);
+
+	if (on != f->told_enable) {
+		f->told_enable = on;
+		f->ops->msix_enable(f->host, on);
+	}
+	send_pending(f);
+}
+
+static void command_wrote(struct pci_fn *f)
+{
+	update_master(f);
+	send_pending(f);
+}
+
+/* PCI PM 1.2 §3.2.4: a state that is not there is written to no effect. */
+static void pmcsr_wrote(struct pci_fn *f)
+{
+	uint32_t v = get(f->cfg + PMCSR, 2);
+
+	if ((v & PMCSR_STATE) == PMCSR_D3HOT)
+		f->d3 = true;
+	else if ((v & PMCSR_STATE) == 0)
+		f->d3 = false;
+	put(f->cfg + PMCSR, 2, (v & ~PMCSR_STATE) | (f->d3 ? PMCSR_D3HOT : 0));
+	command_wrote(f);
+}
+
+static void set_reset_values(struct pci_fn *f)
+{
+	memset(f->cfg, 0, sizeof(f->cfg));
+	memset(f->wmask, 0, sizeof(f->wmask));
+	for (size_t i = 0; i < NREGS; i++) {
+		put(f->cfg + regs[i].off, regs[i].size, regs[i].reset);
+		put(f->wmask + regs[i].off, regs[i].size, regs[i].wmask);
+	}
+	put(f->cfg + 0x00, 2, f->vendor);
+	put(f->cfg + 0x02, 2, f->device);
+	put(f->cfg + 0x2c, 2, f->vendor); /* §6.2.4 subsystem ids: the same */
+	put(f->cfg + 0x2e, 2, f->device);
+	for (unsigned i = 0; i < PCI_MSIX_VECTORS; i++)
+		f->vector[i] = (struct pci_vector){.control = VECTOR_MASKED};
+	f->pending = 0;
+	f->d3 = false;
+}
+
+void pci_init(struct pci_fn *f, uint16_t vendor, uint16_t device,
+	      const struct pci_ops *ops, void *host)
+{
+	*f = (struct pci_fn){
+		.vendor = vendor, .device = device, .ops = ops, .host = host};
+	set_reset_values(f);
+}
+
+void pci_reset(struct pci_fn *f)
+{
+	set_reset_values(f);
+	update_master(f);
+	msix_wrote(f);
+}
+
+uint32_t pci_cfg_read(const struct pci_fn *f, uint32_t off, unsigned size)
+{
+	if ((size != 1 && size != 2 && size != 4) || off > PCI_CFG_SIZE - size)
+		return 0;
+	return get(f->cfg + off, size);
+}
+
+void pci_cfg_write(struct pci_fn *f, uint32_t off, unsigned size, uint32_t val)
+{
+	if ((size != 1 && size != 2 && size != 4) || off > PCI_CFG_SIZE - size)
+		return;
+	for (uint32_t i = off; i < off + size; i++, val >>= 8)
+		f->cfg[i] = (uint8_t)((f->cfg[i] & ~f->wmask[i]) |
+				      (val & f->wmask[i]));
+	for (size_t i = 0; i < NREGS; i++)
+		if (regs[i].wrote != NULL && regs[i].off < off + size &&
+		    off < regs[i].off + (uint32_t)regs[i].size)
+			regs[i].wrote(f);
+}
+
+/* The aligned dword of the MSI-X area at @off. */
+static uint32_t msix_dword(const struct pci_fn *f, uint32_t off)
+{
+	const struct pci_vector *v;
+
+	if (off == PCI_MSIX_PBA)
+		return f->pending;
+	if (off < PCI_MSIX_TABLE ||
+	    off >= PCI_MSIX_TABLE + PCI_MSIX_VECTORS * 16)
+		return 0;
+	v = &f->vector[(off - PCI_MSIX_TABLE) / 16];
+	switch (off & 0xc) {
+	case 0x0:
+		return (uint32_t)v->addr;
+	case 0x4:
+		return (uint32_t)(v->addr >> 32);
+	case 0x8:
+		return v->data;
+	default:
+		return v->control;
+	}
+}
+
+uint64_t pci_msix_read(const struct pci_fn *f, uint32_t off, unsigned size)
+{
+	uint32_t v;
+
+	if ((size != 1 && size != 2 && size != 4 && size != 8) ||
+	    off % size != 0)
+		return 0;
+	v = msix_dword(f, off & ~3u);
+	switch (size) {
+	case 1:
+		return (uint8_t)(v >> (8 * (off & 3)));
+	case 2:
+		return (uint16_t)(v >> (8 * (off & 3)));
+	case 4:
+		return v;
+	default:
+		return (uint64_t)msix_dword(f, off + 4) << 32 | v;
+	}
+}
+
+static void msix_write_dword(struct pci_fn *f, uint32_t off, uint32_t val)
+{
+	struct pci_vector *v;
+
+	if (off < PCI_MSIX_TABLE ||
+	    off >= PCI_MSIX_TABLE + PCI_MSIX_VECTORS * 16)
+		return; /* the pending bits are read only */
+	v = &f->vector[(off - PCI_MSIX_TABLE) / 16];
+	switch (off & 0xc) {
+	case 0x0:
+		v->addr = (v->addr & ~0xffffffffull) | (val & ~3u);
+		break;
+	case 0x4:
+		v->addr = (v->addr & 0xffffffffull) | (uint64_t)val << 32;
+		break;
+	case 0x8:
+		v->data = val;
+		break;
+	default:
+		v->control = val & VECTOR_MASKED;
+	}
+}
+
+void pci_msix_write(struct pci_fn *f, uint32_t off, unsigned size, uint64_t val)
+{
+	if ((size != 4 && size != 8) || off % size != 0)
+		return;
+	msix_write_dword(f, off, (uint32_t)val);
+	if (size == 8)
+		msix_write_dword(f, off + 4, (uint32_t)(val >> 32));
+	send_pending(f);
+}
+
+bool pci_bar_off(const struct pci_fn *f)
+{
+	return f->d3;
+}
+
+void pci_msix_fire(struct pci_fn *f, unsigned vector)
+{
+	if (vector >= PCI_MSIX_VECTORS || !msix_enabled(f))
+		return;
+	if (can_send(f, vector))
+		f->ops->msix(f->host, vector);
+	else
+		f->pending |= 1u << vector;
+}
+
+void pci_msix_external(struct pci_fn *f, bool on)
+{
+	f->external = true;
+	f->external_enable = on;
+	msix_wrote(f);
+}
+
+int pci_msix_entry(const struct pci_fn *f, unsigned vector, uint64_t *ret_addr,
+		   uint32_t *ret_data, bool *ret_masked)
+{
+	if (vector >= PCI_MSIX_VECTORS)
+		return -EINVAL;
+	*ret_addr = f->vector[vector].addr;
+	*ret_data = f->vector[vector].data;
+	*ret_masked = vector_masked(f, vector);
+	return 0;
+}
