@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * embed.c - libvxhci's functions: one mutex, then the part that knows.
+ */
+#include "vmm/embed.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define DISPATCH_ROUNDS 4        /* slices of work in a vxhci_dispatch() */
+#define DESTROY_POLL_NS 10000000 /* wait for a transfer's end, 10 ms */
+#define DESTROY_WARN_POLLS 100u  /* about a second: say who is waited for */
+
+_Static_assert(VXHCI_VECTORS == PCI_MSIX_VECTORS, "vectors of the function");
+_Static_assert(VXHCI_BAR0_SIZE == PCI_BAR0_SIZE, "size of BAR 0");
+_Static_assert(VXHCI_CFG_SIZE == PCI_CFG_SIZE, "size of configuration space");
+_Static_assert(XHCI_MMIO_SIZE <= PCI_MSIX_TABLE, "registers end at the table");
+_Static_assert((int)VXHCI_LOG_ERROR == (int)XHCI_LOG_ERROR &&
+		       (int)VXHCI_LOG_DEBUG == (int)XHCI_LOG_DEBUG,
+	       "levels are passed on as they are");
+
+static void enter(struct vxhci *v)
+{
+	pthread_mutex_lock(&v->lock);
+	v->copied_at_enter = usb_copied_bytes();
+}
+
+static void leave(struct vxhci *v)
+{
+	v->copied += usb_copied_bytes() - v->copied_at_enter;
+	pthread_mutex_unlock(&v->lock);
+}
+
+/* Do what is to be done, in slices; true when there is more. */
+static bool run_slices(struct vxhci *v)
+{
+	bool more = true;
+
+	for (int i = 0; more && i < DISPATCH_ROUNDS; i++) {
+		v->kicked = false;
+		more = pmapper_run(v->pm);
+		more = xhci_run(v->x) || more;
+		more = v->kicked || more;
+	}
+	return more;
+}
+
+/* Wait for the worker, or for a device, a little. */
+static void wait_for_wake(struct vxhci *v)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	ts.tv_nsec += DESTROY_POLL_NS;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_nsec -= 1000000000;
+		ts.tv_sec++;
+	}
+	pthread_mutex_lock(&v->wake_lock);
+	while (!v->woken)
+		if (pthread_cond_timedwait(&v->wake_cond, &v->wake_lock, &ts) !=
+		    0)
+			break;
+	v->woken = false;
+	pthread_mutex_unlock(&v->wake_lock);
+}
+
+/* Out with the devices, until none of them holds anything. */
+static void unplug_devices(struct vxhci *v)
+{
+	unsigned polls = 0;
+
+	pmapper_detach_all(v->pm);
+	xhci_reset(v->x);
+	for (;;) {
+		bool more = run_slices(v);
+
+		if (xhci_in_flight(v->x) == 0 && !pmapper_busy(v->pm))
+			return;
+		if (more)
+			continue;
+		if (++polls == DESTROY_WARN_POLLS)
+			embed_log(v, XHCI_LOG_WARN,
+				  "a device does not end its transfers: still "
+				  "waiting for it");
+		wait_for_wake(v);
+	}
+}
+
+static int init_locks(struct vxhci *v)
+{
+	pthread_condattr_t attr;
+	int r = pthread_condattr_init(&attr);
+
+	if (r != 0)
+		return -r;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	r = pthread_cond_init(&v->wake_cond, &attr);
+	pthread_condattr_destroy(&attr);
+	if (r != 0)
+		return -r;
+	r = pthread_mutex_init(&v->wake_lock, NULL);
+	if (r != 0)
+		goto free_cond;
+	r = pthread_mutex_init(&v->lock, NULL);
+	if (r != 0)
+		goto free_wake_lock;
+	return 0;
+free_wake_lock:
+	pthread_mutex_destroy(&v->wake_lock);
+free_cond:
+	pthread_cond_destroy(&v->wake_cond);
+	return -r;
+}
+
+static void free_locks(struct vxhci *v)
+{
+	pthread_mutex_destroy(&v->lock);
+	pthread_mutex_destroy(&v->wake_lock);
+	pthread_cond_destroy(&v->wake_cond);
+}
+
+/* The controller, the mapper and the devices of v->opt. */
+static int build(struct vxhci *v, char *err, size_t errlen)
+{
+	const struct xhci_config cfg = {.usb2_ports = v->opt.usb2,
+					.usb3_ports = v->opt.usb3};
+	int r = xhci_create(&cfg, &embed_xhci_ops, v, &v->x);
+
+	if (r < 0)
+		goto failed;
+	r = pmapper_create(v->x, &embed_pmapper_ops, v, &v->pm);
+	if (r < 0)
+		goto free_xhci;
+	pci_init(&v->pci, v->opt.pci_vendor, v->opt.pci_device, &embed_pci_ops,
+		 v);
+	xhci_set_intr_mode(v->x, XHCI_INTR_NONE);
+	xhci_set_bus_master(v->x, false);
+	r = embed_plug_devices(v, err, errlen);
+	if (r == 0)
+		return 0;
+	unplug_devices(v);
+	pmapper_destroy(v->pm);
+	xhci_destroy(v->x);
+	return r;
+free_xhci:
+	xhci_destroy(v->x);
+failed:
+	snprintf(err, errlen, "%s,xhci: no controller: out of memory",
+		 v->opt.slot);
+	return r;
+}
+
+int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,
+		 void *opaque, char *errbuf, size_t errlen,
+		 struct vxhci **ret_v)
+{
+	struct vxhci *v = calloc(1, sizeof(*v));
+	int r;
+
+	if (v == NULL) {
+		snprintf(errbuf, errlen, "xhci: out of memory: try again");
+		return -ENOMEM;
+	}
+	v->ops = *ops;
+	v->opaque = opaque;
+	v->vectors = VXHCI_VECTORS;
+	v->quiet = true;
+	v->timer_at = v->told_at = UINT64_MAX;
+	r = slotopt_parse(slot_option, errbuf, errlen, &v->opt);
+	if (r < 0)
+		goto free_v;
+	r = init_locks(v);
+	if (r < 0) {
+		snprintf(errbuf, errlen, "%s,xhci: no mutex: try again",
+			 v->opt.slot);
+		goto free_opt;
+	}
+	dma_init(&v->dma, embed_mem_released, v);
+	enter(v);
+	r = build(v, errbuf, errlen);
+	v->quiet = false;
+	leave(v);
+	if (r < 0)
+		goto free_lock;
+	*ret_v = v;
+	v->ops.wake(v->opaque); /* for what was left undone in here */
+	return 0;
+free_lock:
+	free_locks(v);
+free_opt:
+	slotopt_free(&v->opt);
+free_v:
+	free(v);
+	return r;
+}
+
+void vxhci_destroy(struct vxhci *v)
+{
+	if (v == NULL)
+		return;
+	enter(v);
+	v->quiet = true;
+	unplug_devices(v);
+	pmapper_destroy(v->pm);
+	xhci_destroy(v->x);
+	dma_fini(&v->dma);
+	leave(v);
+	free_locks(v);
+	slotopt_free(&v->opt);
+	free(v);
+}
+
+const char *vxhci_slot(const struct vxhci *v)
+{
+	return v->opt.slot;
+}
+
+uint64_t vxhci_bar_read(struct vxhci *v, uint32_t off, unsigned size)
+{
+	uint64_t val;
+
+	enter(v);
+	if (pci_bar_off(&v->pci)) /* an unsupported request reads as ones */
+		val = size >= 8 ? UINT64_MAX : (1ull << (8 * size)) - 1;
+	else if (off < PCI_MSIX_TABLE)
+		val = xhci_mmio_read(v->x, off, size);
+	else
+		val = pci_msix_read(&v->pci, off, size);
+	leave(v);
+	return val;
+}
+
+void vxhci_bar_write(struct vxhci *v, uint32_t off, unsigned size, uint64_t val)
+{
+	enter(v);
+	if (pci_bar_off(&v->pci))
+		; /* D3hot: nobody is at home */
+	else if (off < PCI_MSIX_TABLE)
+		xhci_mmio_write(v->x, off, size, val);
+	else
+		pci_msix_write(&v->pci, off, size, val);
+	leave(v);
+}
+
+uint32_t vxhci_cfg_read(struct vxhci *v, uint32_t off, unsigned size)
+{
+	uint32_t val;
+
+	enter(v);
+	val = pci_cfg_read(&v->pci, off, size);
+	leave(v);
+	return val;
+}
+
+void vxhci_cfg_write(struct vxhci *v, uint32_t off, unsigned size, uint32_t val)
+{
+	enter(v);
+	pci_cfg_write(&v->pci, off, size, val);
+	leave(v);
+}
+
+void vxhci_msix_external(struct vxhci *v, bool on)
+{
+	enter(v);
+	pci_msix_external(&v->pci, on);
+	leave(v);
+}
+
+int vxhci_msix_entry(struct vxhci *v, unsigned vector, uint64_t *ret_addr,
+		     uint32_t *ret_data, bool *ret_masked)
+{
+	int r;
+
+	enter(v);
+	r = pci_msix_entry(&v->pci, vector, ret_addr, ret_data, ret_masked);
+	leave(v);
+	return r;
+}
+
+void vxhci_reset(struct vxhci *v)
+{
+	enter(v);
+	xhci_reset(v->x);
+	pci_reset(&v->pci);
+	leave(v);
+}
+
+int vxhci_mem_map(struct vxhci *v, uint64_t gpa, uint64_t len, void *ptr,
+		  bool writable, void *cookie)
+{
+	int r;
+
+	enter(v);
+	r = dma_map(&v->dma, gpa, len, ptr, writable, cookie);
+	leave(v);
+	return r;
+}
+
+int vxhci_mem_unmap(struct vxhci *v, uint64_t gpa, uint64_t len)
+{
+	int r;
+
+	enter(v);
+	r = dma_unmap(&v->dma, gpa, len);
+	leave(v);
+	return r;
+}
+
+void vxhci_mem_unmap_all(struct vxhci *v)
+{
+	enter(v);
+	dma_unmap_all(&v->dma);
+	leave(v);
+}
+
+void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
+{
+	uint64_t now, timeout = UINT64_MAX;
+	bool more;
+
+	enter(v);
+	v->quiet = true;
+	if (v->timer_at != UINT64_MAX && embed_now_ns(v) >= v->timer_at) {
+		v->timer_at = UINT64_MAX;
+		xhci_timer(v->x);
+	}
+	more = run_slices(v);
+	v->quiet = false;
+	v->told_at = v->timer_at;
+	if (more) {
+		timeout = 0;
+	} else if (v->timer_at != UINT64_MAX) {
+		now = embed_now_ns(v);
+		timeout = v->timer_at > now ? v->timer_at - now : 0;
+	}
+	leave(v);
+	*ret_timeout_ns = timeout;
+}
+
+void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret)
+{
+	const struct xhci_stats *s;
+
+	enter(v);
+	s = xhci_stats(v->x);
+	*ret = (struct vxhci_stats){
+		.transfers = s->tds,
+		.bytes = s->bytes,
+		.errors = s->errors,
+		.commands = s->commands,
+		.events = s->events,
+		.interrupts = s->interrupts,
+		.port_resets = s->port_resets,
+		.trb_reads = s->trb_reads,
+		.trb_peeks = s->trb_peeks,
+		.copied_bytes = v->copied,
+		.allocs = s->pool_allocs,
+		.in_flight = xhci_in_flight(v->x),
+	};
+	leave(v);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * embed.h - inside libvxhci: one controller with its PCI function, its guest
+ * memory and its devices.
+ *
+ * Locks: `lock` is held in every call and while the controller, the mapper
+ * and the VMM's callbacks run. `wake_lock` is a leaf: the mapper's worker
+ * thread takes it alone, and vxhci_destroy() under `lock`.
+ */
+#ifndef VMM_EMBED_H
+#define VMM_EMBED_H
+
+#include <pthread.h>
+
+#include "emu/xhci.h"
+#include "pmapper/pmapper.h"
+#include "vmm/dma.h"
+#include "vmm/pci.h"
+#include "vmm/slotopt.h"
+#include "vmm/vxhci.h"
+
+struct vxhci {
+	pthread_mutex_t lock;
+	struct vxhci_ops ops;
+	void *opaque;       /* borrowed */
+	struct slotopt opt; /* owned */
+	struct pci_fn pci;
+	struct dma dma;
+	struct xhci *x;     /* owned */
+	struct pmapper *pm; /* owned */
+
+	unsigned vectors;  /* vectors the interrupters are spread over */
+	bool quiet;        /* in dispatch, create or destroy: no wake needed */
+	bool kicked;       /* there is work */
+	uint64_t timer_at; /* xhci_timer() is due, UINT64_MAX: never */
+	uint64_t told_at;  /* the deadline the VMM knows */
+	uint64_t copied;   /* payload bytes copied, over all threads */
+	uint64_t copied_at_enter;
+
+	pthread_mutex_t wake_lock;
+	pthread_cond_t wake_cond;
+	bool woken; /* under wake_lock: since vxhci_destroy() looked last */
+};
+
+/* embed_host.c: what the parts below need of the library. @host is @v. */
+extern const struct xhci_host_ops embed_xhci_ops;
+extern const struct pmapper_host_ops embed_pmapper_ops;
+extern const struct pci_ops embed_pci_ops;
+/* Released: nothing points into the mapping with this cookie any more. */
+void embed_mem_released(void *host, void *cookie);
+uint64_t embed_now_ns(struct vxhci *v);
+void embed_log(struct vxhci *v, enum xhci_log level, const char *line);
+
+/*
+ * embed_plug_devices - open the devices of v->opt and put them into their
+ * ports. 0 or -errno with one line in @err; devices plugged in by then stay
+ * for the caller to take out. In embed_dev.c.
+ */
+int embed_plug_devices(struct vxhci *v, char *err, size_t errlen);
+
+#endif

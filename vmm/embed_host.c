@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * embed_host.c - what the controller, the mapper and the PCI function need of
+ * the library around them.
+ */
+#include "vmm/embed.h"
+
+#include <time.h>
+
+/* What the controller and the mapper need of their host. */
+
+static int host_mem_get(void *host, uint64_t gpa, size_t len, bool write,
+			struct xhci_span *ret)
+{
+	struct vxhci *v = host;
+
+	return dma_get(&v->dma, gpa, len, write, ret);
+}
+
+static void host_mem_hold(void *host, void *hold)
+{
+	(void)host;
+	dma_hold(hold);
+}
+
+static void host_mem_drop(void *host, void *hold)
+{
+	struct vxhci *v = host;
+
+	dma_drop(&v->dma, hold);
+}
+
+static void host_intr_msg(void *host, unsigned intr)
+{
+	struct vxhci *v = host;
+
+	pci_msix_fire(&v->pci, intr % v->vectors);
+}
+
+/* The function has no interrupt pin and the controller is never in pin mode. */
+static void host_intr_pin(void *host, bool level)
+{
+	(void)host;
+	(void)level;
+}
+
+uint64_t embed_now_ns(struct vxhci *v)
+{
+	struct timespec ts;
+
+	if (v->ops.now_ns != NULL)
+		return v->ops.now_ns(v->opaque);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t host_now_ns(void *host)
+{
+	return embed_now_ns(host);
+}
+
+static void host_timer_set(void *host, uint64_t at_ns)
+{
+	struct vxhci *v = host;
+
+	v->timer_at = at_ns;
+	if (at_ns < v->told_at && !v->quiet) {
+		v->told_at = at_ns; /* it will ask for the new deadline */
+		v->ops.wake(v->opaque);
+	}
+}
+
+static void host_kick(void *host)
+{
+	struct vxhci *v = host;
+
+	v->kicked = true;
+	if (!v->quiet)
+		v->ops.wake(v->opaque);
+}
+
+void embed_log(struct vxhci *v, enum xhci_log level, const char *line)
+{
+
+	if (v->ops.log != NULL)
+		v->ops.log(v->opaque, (enum vxhci_log)level, line);
+}
+
+static void host_log(void *host, enum xhci_log level, const char *line)
+{
+	embed_log(host, level, line);
+}
+
+/* A job of the worker has ended. Any thread, `lock` not held. */
+static void host_wake(void *host)
+{
+	struct vxhci *v = host;
+
+	pthread_mutex_lock(&v->wake_lock);
+	v->woken = true;
+	pthread_cond_signal(&v->wake_cond);
+	pthread_mutex_unlock(&v->wake_lock);
+	v->ops.wake(v->opaque);
+}
+
+void embed_mem_released(void *host, void *cookie)
+{
+	struct vxhci *v = host;
+
+	if (v->ops.mem_released != NULL)
+		v->ops.mem_released(v->opaque, cookie);
+}
+
+const struct xhci_host_ops embed_xhci_ops = {
+	.mem_get = host_mem_get,
+	.mem_hold = host_mem_hold,
+	.mem_drop = host_mem_drop,
+	.intr_msg = host_intr_msg,
+	.intr_pin = host_intr_pin,
+	.now_ns = host_now_ns,
+	.timer_set = host_timer_set,
+	.kick = host_kick,
+	.log = host_log,
+};
+
+const struct pmapper_host_ops embed_pmapper_ops = {
+	.kick = host_kick,
+	.wake = host_wake,
+	.log = host_log,
+};
+
+/* What the PCI function tells. */
+
+static void fn_msix(void *host, unsigned vector)
+{
+	struct vxhci *v = host;
+
+	v->ops.msix(v->opaque, vector);
+}
+
+static void fn_msix_enable(void *host, bool on)
+{
+	struct vxhci *v = host;
+
+	xhci_set_intr_mode(v->x, on ? XHCI_INTR_MSG : XHCI_INTR_NONE);
+}
+
+static void fn_bus_master(void *host, bool on)
+{
+	struct vxhci *v = host;
+
+	xhci_set_bus_master(v->x, on);
+}
+
+const struct pci_ops embed_pci_ops = {
+	.msix = fn_msix,
+	.msix_enable = fn_msix_enable,
+	.bus_master = fn_bus_master,
+};
