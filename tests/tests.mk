@@ -31,3 +31,16 @@ $(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),\
 .PHONY: unit
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done
+
+.PHONY: unit-build demo check check-quick format
+unit-build: $(UNIT)
+
+# these install what is missing, so they must not depend on a build rule
+demo:
+	@B='$(B)' VXHCI='$(abspath $(B))/vxhci' tests/guest/demo.sh
+check:
+	@B='$(B)' tests/check/run.sh
+check-quick:
+	@B='$(B)' tests/check/run.sh quick
+format:
+	@tests/check/format.sh -i

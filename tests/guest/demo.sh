@@ -32,7 +32,8 @@ echo "Linux $(cat "$kernel/version")"
 
 if [ "$VXHCI_PEER" = vxhci ]; then
 	step "Building vxhci"
-	make -s -C "$TOP" ${B:+"B=$B"} all || fail "vxhci does not build"
+	unset MAKEFLAGS MAKELEVEL
+	make -s -j"$(nproc)" -C "$TOP" ${B:+"B=$B"} all || fail "vxhci does not build"
 	echo "$VXHCI"
 fi
 

@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# run.sh [quick] - `make check` and `make check-quick`. Installs what is missing,
+# runs every step, says ok or FAILED for each with its seconds, and ends with
+# `N passed, N failed`. The logs stay in $B/check.
+# Environment: B (the build folder), CC, CHECK_KERNELS (of the guest tests).
+set -u
+TOP=$(cd "$(dirname "$0")/../.." && pwd)
+. "$TOP/tests/rig/lib.sh"
+cd "$TOP" || exit 1
+
+kind=${1:-full}
+B=${B:-build}
+LOGS=$B/check
+KERNELS=${CHECK_KERNELS:-6.1 newest}
+mkdir -p "$LOGS"
+rm -f "$LOGS"/*.log
+passed=0 failed=0 failures=
+# steps call make: nothing of an outer make's flags
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL CC
+started=$(now_ms)
+
+heading() { printf '\n-- %s\n' "$*"; }
+seconds() { echo "$(($1 / 1000)).$(($1 % 1000 / 100)) s"; }
+
+pass() {
+	passed=$((passed + 1))
+	printf 'ok      %s\n' "$*"
+}
+miss() {
+	failed=$((failed + 1))
+	failures="$failures
+        $*"
+	printf 'FAILED  %s\n' "$*"
+}
+
+# step NAME COMMAND… - one result; the log is shown when it fails.
+step() {
+	step_name=$1
+	step_log=$LOGS/$(echo "$1" | tr ' /' '__').log
+	shift
+	step_t0=$(now_ms)
+	if "$@" >"$step_log" 2>&1; then
+		pass "$step_name ($(seconds $(($(now_ms) - step_t0))))"
+	else
+		miss "$step_name (status $?, $step_log)"
+		tail -n 40 "$step_log" | sed 's/^/        /'
+		return 1
+	fi
+}
+
+# build VARIANT TARGET… with the variant's folder and flags
+build() {
+	build_to=$1
+	shift
+	case $build_to in
+	gcc) make -s -k -j2 B="$B" CC=gcc "$@" ;;
+	clang) make -s -k -j2 B="$B/clang" CC=clang "$@" ;;
+	asan | tsan) make -s -k -j2 B="$B/$build_to" SAN="$build_to" CC=gcc "$@" ;;
+	esac
+}
+
+# units VARIANT FOLDER [COMMAND…] - runs the unit tests, each a result.
+units() {
+	units_of=$1 units_dir=$2
+	shift 2
+	for src in tests/unit/*_test.c; do
+		[ -e "$src" ] || continue
+		t=$(basename "$src" .c)
+		step "unit $units_of $t" timeout 120 "$@" "$units_dir/tests/$t"
+	done
+}
+
+# results NAME COMMAND… - a command that prints its own `ok` and `FAILED` lines;
+# they are shown as they come, and counted.
+results() {
+	results_name=$1
+	results_log=$LOGS/$(echo "$1" | tr ' /' '__').log
+	shift
+	{
+		"$@" 2>&1
+		echo "status $?"
+	} | tee "$results_log" | grep --line-buffered -E '^(ok|FAILED|skipped) '
+	n_ok=$(grep -c '^ok ' "$results_log")
+	n_bad=$(grep -c '^FAILED ' "$results_log")
+	passed=$((passed + n_ok))
+	failed=$((failed + n_bad))
+	[ "$n_bad" = 0 ] || failures="$failures
+$(grep '^FAILED ' "$results_log" | sed 's/^FAILED/        /')"
+	if [ "$n_bad" = 0 ] && [ "$(tail -n 1 "$results_log")" != 'status 0' ]; then
+		miss "$results_name ($(tail -n 1 "$results_log"), $results_log)"
+	elif [ "$n_ok" = 0 ] && [ "$n_bad" = 0 ]; then
+		miss "$results_name: it tested nothing"
+	fi
+	[ "$(tail -n 1 "$results_log")" = 'status 0' ] ||
+		tail -n 60 "$results_log" | sed 's/^/        /'
+}
+
+heading dependencies
+step "packages" tests/rig/deps.sh check ||
+	{ printf '\n%d passed, %d failed\n' $passed $failed; exit 1; }
+
+heading "build and style"
+step "build with gcc" build gcc all unit-build
+step "format" tests/check/format.sh
+step "includes point one way" tests/check/includes.sh
+step "the include check finds what it is for" tests/check/includes_test.sh
+[ "$kind" = quick ] || step "build with clang" build clang all unit-build
+
+heading "unit tests"
+units gcc "$B"
+if [ "$kind" != quick ]; then
+	heading "unit tests with sanitizers"
+	step "build with ASan and UBSan" build asan all unit-build
+	units asan "$B/asan"
+	step "build with TSan" build tsan unit-build
+	# TSan cannot live with every layout of memory
+	fixed="setarch $(uname -m) -R"
+	$fixed true 2>/dev/null || fixed=
+	# shellcheck disable=SC2086
+	units tsan "$B/tsan" $fixed
+
+	heading "guests"
+	export VXHCI="$TOP/$B/vxhci"
+	case $B in /*) VXHCI=$B/vxhci ;; esac
+	step "QEMU" tests/rig/qemu.sh
+	for k in $KERNELS; do
+		step "kernel $k" tests/rig/kernel.sh "$k" &&
+			results "guest $k" tests/guest/storage.sh "$k"
+	done
+	results "demo" env B="$B" tests/guest/demo.sh
+fi
+
+heading "summary, after $(seconds $(($(now_ms) - started)))"
+[ -z "$failures" ] || printf 'FAILED:%s\n' "$failures"
+printf '%d passed, %d failed\n' $passed $failed
+[ $failed = 0 ]
