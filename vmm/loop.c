@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vmm/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000u
+
+struct loop {
+	uint64_t (*work)(void *arg);
+	void *arg;                         /* borrowed, the owner's */
+	struct loop_fd *fds[LOOP_MAX_FDS]; /* borrowed until loop_del() */
+	unsigned nfds;
+	uint64_t deadline_ns; /* LOOP_NEVER: none */
+	int event_fd;         /* owned; readable when woken while asleep */
+	atomic_bool woken;    /* work() is wanted */
+	atomic_bool asleep;   /* a waker must write to event_fd */
+	atomic_bool stop;
+};
+
+uint64_t loop_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+int loop_create(uint64_t (*work)(void *arg), void *arg, struct loop **ret_l)
+{
+	struct loop *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->event_fd < 0) {
+		int err = -errno;
+
+		free(l);
+		return err;
+	}
+	l->work = work;
+	l->arg = arg;
+	l->deadline_ns = LOOP_NEVER;
+	*ret_l = l;
+	return 0;
+}
+
+void loop_destroy(struct loop *l)
+{
+	if (!l)
+		return;
+	close(l->event_fd);
+	free(l);
+}
+
+int loop_add(struct loop *l, struct loop_fd *f)
+{
+	if (l->nfds == LOOP_MAX_FDS)
+		return -ENOSPC;
+	l->fds[l->nfds++] = f;
+	return 0;
+}
+
+void loop_del(struct loop *l, struct loop_fd *f)
+{
+	for (unsigned i = 0; i < l->nfds; i++) {
+		if (l->fds[i] != f)
+			continue;
+		l->fds[i] = l->fds[--l->nfds];
+		return;
+	}
+}
+
+static bool loop_watches(const struct loop *l, const struct loop_fd *f)
+{
+	for (unsigned i = 0; i < l->nfds; i++)
+		if (l->fds[i] == f)
+			return true;
+	return false;
+}
+
+/*
+ * The flag first, then the question whether the loop may be asleep: the loop
+ * does it the other way round, so one of the two sees the other.
+ */
+void loop_wake(struct loop *l)
+{
+	int saved = errno;
+
+	atomic_store(&l->woken, true);
+	if (atomic_exchange(&l->asleep, false)) {
+		uint64_t one = 1;
+		ssize_t n = write(l->event_fd, &one, sizeof(one));
+
+		(void)n; /* EAGAIN: it is readable already */
+	}
+	errno = saved;
+}
+
+void loop_stop(struct loop *l)
+{
+	atomic_store(&l->stop, true);
+	loop_wake(l);
+}
+
+/* How long to sleep; NULL for ever. @ts is where the time is kept. */
+static struct timespec *loop_timeout(struct loop *l, struct timespec *ts)
+{
+	uint64_t now_ns, left_ns;
+
+	ts->tv_sec = 0;
+	ts->tv_nsec = 0;
+	atomic_store(&l->asleep, true);
+	if (atomic_load(&l->woken))
+		return ts;
+	if (l->deadline_ns == LOOP_NEVER)
+		return NULL;
+	now_ns = l->deadline_ns ? loop_now_ns() : 0;
+	left_ns = l->deadline_ns > now_ns ? l->deadline_ns - now_ns : 0;
+	ts->tv_sec = (time_t)(left_ns / NS_PER_S);
+	ts->tv_nsec = (long)(left_ns % NS_PER_S);
+	return ts;
+}
+
+/* Calls the handlers. Returns whether any ran. */
+static bool loop_handle(struct loop *l, const struct pollfd *pfd,
+			struct loop_fd *const *of, unsigned n)
+{
+	bool ran = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		/* an earlier handler may have taken this one out */
+		if (!pfd[i].revents || !loop_watches(l, of[i]) ||
+		    of[i]->fd != pfd[i].fd)
+			continue;
+		of[i]->ready(of[i], pfd[i].revents);
+		ran = true;
+	}
+	return ran;
+}
+
+static void loop_work(struct loop *l)
+{
+	uint64_t in_ns;
+
+	l->deadline_ns = LOOP_NEVER;
+	if (!l->work)
+		return;
+	in_ns = l->work(l->arg);
+	if (in_ns == 0)
+		l->deadline_ns = 0;
+	else if (in_ns != LOOP_NEVER)
+		l->deadline_ns = loop_now_ns() + in_ns;
+}
+
+static int loop_turn(struct loop *l)
+{
+	struct pollfd pfd[LOOP_MAX_FDS + 1];
+	struct loop_fd *of[LOOP_MAX_FDS];
+	struct timespec ts, *timeout;
+	unsigned n = l->nfds;
+	bool due;
+	int ready;
+
+	for (unsigned i = 0; i < n; i++) {
+		of[i] = l->fds[i];
+		pfd[i] = (struct pollfd){.fd = of[i]->fd,
+					 .events = of[i]->events};
+	}
+	pfd[n] = (struct pollfd){.fd = l->event_fd, .events = POLLIN};
+
+	timeout = loop_timeout(l, &ts);
+	ready = ppoll(pfd, n + 1, timeout, NULL);
+	atomic_store(&l->asleep, false);
+	if (ready < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (pfd[n].revents) {
+		uint64_t count;
+		ssize_t got = read(l->event_fd, &count, sizeof(count));
+
+		(void)got;
+	}
+	due = ready > 0 && loop_handle(l, pfd, of, n);
+	due |= atomic_exchange(&l->woken, false);
+	if (due || (l->deadline_ns != LOOP_NEVER &&
+		    (!l->deadline_ns || loop_now_ns() >= l->deadline_ns)))
+		loop_work(l);
+	return 0;
+}
+
+int loop_run(struct loop *l)
+{
+	while (!atomic_load(&l->stop)) {
+		int err = loop_turn(l);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
