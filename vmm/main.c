@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - the program `vxhci`: which command was meant.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/cmd.h"
+
+static const struct cmd commands[] = {
+	{"serve", "serve controllers over vfio-user", cmd_serve},
+};
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct cmd *find_command(const char *name)
+{
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *names[NCOMMANDS + 1] = {"help"}, *near;
+
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		names[i + 1] = commands[i].name;
+	near = cmd_nearest(name, names, NCOMMANDS + 1);
+	if (near)
+		return cmd_error("%s: unknown command: did you mean %s?", name,
+				 near);
+	return cmd_error("%s: unknown command: see vxhci help",
+			 name[0] ? name : "''");
+}
+
+static int print_help(void)
+{
+	printf("usage: vxhci COMMAND [OPTION...]\n\nUSB for virtual machines: "
+	       "an emulated xHCI controller.\n\n");
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+	printf("  %-8s %s\n\n", "help", "show this, or the help of a command");
+	printf("vxhci COMMAND --help shows a command's options.\n");
+	return CMD_OK;
+}
+
+static int run_help(int argc, char **argv)
+{
+	const struct cmd *c;
+	char help[] = "--help";
+	char *args[2];
+
+	if (argc < 2)
+		return print_help();
+	c = find_command(argv[1]);
+	if (!c)
+		return unknown_command(argv[1]);
+	args[0] = argv[1];
+	args[1] = help;
+	return c->run(2, args);
+}
+
+int main(int argc, char **argv)
+{
+	const struct cmd *c;
+
+	if (argc < 2)
+		return cmd_error("no command is given: see vxhci help");
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") ||
+	    !strcmp(argv[1], "-h"))
+		return run_help(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("vxhci " VXHCI_VERSION);
+		return CMD_OK;
+	}
+	if (argv[1][0] == '-')
+		return cmd_error("%s: unknown option: see vxhci help", argv[1]);
+	c = find_command(argv[1]);
+	if (!c)
+		return unknown_command(argv[1]);
+	return c->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * serve.h - what `vxhci serve` does once its command line is understood.
+ */
+#ifndef VMM_SERVE_H
+#define VMM_SERVE_H
+
+#include <stdbool.h>
+
+#include "vmm/vxhci.h"
+
+/* One controller. */
+struct serve_pair {
+	const char *slot;   /* borrowed: the text after -s */
+	const char *socket; /* borrowed; NULL: comes from LISTEN_FDS */
+};
+
+struct serve_opts {
+	struct serve_pair *pairs; /* borrowed */
+	unsigned npairs;          /* 1.. */
+	int ready_fd;             /* -1: none */
+	enum vxhci_log level;
+	bool log_json;
+};
+
+/*
+ * serve_run - serve until SIGTERM, SIGINT or SIGHUP, with one thread a
+ * controller; the caller's thread handles the signals. Returns the exit code:
+ * 0 ended as asked, 1 failed while running, 2 bad configuration (one line is
+ * on stderr). The main thread, once in a process.
+ */
+int serve_run(const struct serve_opts *o);
+
+#endif
