@@ -33,7 +33,7 @@ as_root() {
 
 apt_update() {
 	say "deps: fetching apt's package lists"
-	retry as_root apt-get -q -o Acquire::Retries=3 update >&2
+	retry as_root apt-get -qq -o Acquire::Retries=3 update >&2
 }
 
 if [ "${1:-}" = --update ]; then
@@ -61,12 +61,16 @@ first=${first%% *}
 case $(apt-cache policy "$first" 2>/dev/null) in
 *'Candidate: (none)'* | '') apt_update ;;
 esac
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 install() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
 		-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 \
-		install --no-install-recommends $missing >&2
+		install --no-install-recommends $missing >"$log" 2>&1
 }
 # lists that are there may be too old to fetch from
-install || { apt_update && retry install; } ||
+install || { apt_update && retry install; } || {
+	cat "$log" >&2
 	die "cannot install:$missing"
+}
 say "deps: done"
