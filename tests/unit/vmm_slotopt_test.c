@@ -269,7 +269,7 @@ static const struct {
 	 "00000000000000000000000000000000: slot too long: write n, n:f or "
 	 "b:n:f"},
 	{"30", "30: no controller: write 30,xhci"},
-	{"30,", ": the controller comes first: write 30,xhci,..."},
+	{"30,", "\"\": the controller comes first: write 30,xhci,..."},
 	{"30,tablet", "tablet: the controller comes first: write 30,xhci,..."},
 	{"30,xhci=1", "xhci=1: takes no value: write 30,xhci"},
 	{"30,xhci,tablet,xhci",
