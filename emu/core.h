@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * core.h - the controller's insides, for emu/ alone. Each state has one file
+ * that writes it; the prototypes below are grouped by that file.
+ */
+#ifndef EMU_CORE_H
+#define EMU_CORE_H
+
+#include "emu/hw.h"
+#include "emu/xhci.h"
+
+#define LINK_LIMIT 32u /* Link TRBs in a row before a ring is called a loop */
+#define TD_MAX_TRBS 4096u        /* TRBs of one TD */
+#define EPQ_MAX_TDS 128u         /* TDs in flight a transfer ring */
+#define EPQ_MAX_BYTES (8u << 20) /* bytes in flight a transfer ring */
+#define MAX_TDS 4096u            /* TDs in flight a controller */
+#define MAX_ELEMS (512u << 10)   /* TRB records held by TDs, a controller */
+#define RUN_TRBS 1024u           /* TRBs read in one slice of xhci_run() */
+#define RUN_CMDS 16u             /* commands in one slice */
+#define NDCI 32u
+
+struct xhci_ep;
+
+/* Where a ring is read: the address of the next TRB, and its cycle bit. */
+struct xhci_ring {
+	uint64_t deq;
+	bool ccs;
+};
+
+/* One TRB of a TD, as far as its completion needs it. */
+struct td_elem {
+	uint64_t gpa;   /* of the TRB */
+	uint64_t param; /* Event Data: its parameter; immediate data */
+	uint32_t len;   /* payload bytes */
+	uint16_t intr;  /* interrupter target */
+	uint8_t type;   /* enum trb_type */
+	bool ioc, isp, bei;
+	bool ccs; /* cycle bit at gpa */
+};
+
+/* Where td_retire() is in a TD. Starts as zeroes but for `left`, `edtla`. */
+struct td_walk {
+	uint32_t i;     /* next element */
+	uint32_t left;  /* bytes moved that no element has taken yet */
+	uint32_t edtla; /* §4.11.5.2 */
+	uint32_t stop;  /* elements from here on are not done */
+	bool shorted, ended;
+};
+
+struct td_event {
+	uint64_t ptr;
+	uint32_t len;
+	uint16_t intr;
+	uint8_t cc;
+	bool ed, bei;
+};
+
+enum td_state { TD_FREE, TD_GATHERING, TD_FLYING, TD_DONE };
+
+/* A TD being done. Owned by the pool (td_pool.c), lent to a ring. */
+struct xhci_td {
+	struct usb_xfer xfer;
+	struct xhci_td *next; /* in flight on the ring, or free in the pool */
+	struct xhci_td *prev;
+	struct xhci_epq *q;             /* borrowed while in flight */
+	const struct usb_port_ops *ops; /* of the device that has it */
+	void *dev;
+	struct td_elem *elem; /* owned */
+	struct usb_seg *seg;  /* owned */
+	uint32_t nelem, cap_elem, nseg, cap_seg;
+	struct xhci_ring start; /* of its first TRB */
+	struct xhci_ring end;   /* behind its last TRB */
+	uint32_t skip;  /* bytes of the first data TRB done before a stop */
+	uint32_t edtla; /* bytes of the TD done before a stop */
+	struct td_walk walk;
+	uint8_t cc;    /* not CC_INVALID: ends with this, whatever the status */
+	uint8_t state; /* enum td_state */
+	bool cancelled; /* cancel() was called */
+	bool has_io;    /* something for the device is in it */
+	bool control;
+};
+
+/* One transfer ring of an endpoint; with streams an endpoint has several. */
+struct xhci_epq {
+	struct xhci_ep *ep;          /* borrowed: embedded in it */
+	struct xhci_ring deq;        /* first TRB not done */
+	struct xhci_ring fetch;      /* next TRB to gather */
+	struct xhci_td *head, *tail; /* in flight, in ring order */
+	uint32_t ntds;               /* on the list */
+	uint32_t bytes_flight;       /* lent to the device */
+	uint32_t resume_off;         /* bytes of the TRB at deq that are done */
+	uint32_t resume_edtla;       /* bytes of its TD that are done */
+	bool resume_short;           /* its TD has had its short packet */
+	bool rewound; /* what is still on the list goes back to the ring */
+	/* what a Stopped event says of the TRB at deq, §4.6.9 */
+	bool stop_known;
+	uint16_t stop_intr;
+	uint32_t stop_len;
+	bool ready; /* on the controller's list of rings with work */
+	struct xhci_epq *ready_next;
+	uint16_t stream;
+};
+
+/* Why an endpoint takes its transfers back from the device. */
+enum ep_drain {
+	DRAIN_NONE,
+	DRAIN_STOP, /* keep what is not done on the ring: Stop Endpoint, R/S */
+	DRAIN_DROP, /* forget it: halted, dropped, disabled, reset */
+};
+
+struct xhci_ep {
+	struct xhci_slot *slot; /* borrowed */
+	uint8_t dci;
+	uint8_t ep_type; /* enum ep_type */
+	uint8_t state;   /* enum ep_state; written by endpoint.c */
+	uint8_t drain;   /* enum ep_drain */
+	struct usb_ep_info info;
+	uint32_t ctx[5]; /* what the output context has, but state, dequeue */
+	struct xhci_epq q;
+};
+
+struct xhci_slot {
+	struct xhci *x;           /* borrowed */
+	uint8_t id;               /* 1..XHCI_MAX_SLOTS */
+	uint8_t state;            /* enum slot_state; written by slot.c */
+	uint8_t port;             /* root hub port, 0 while not addressed */
+	uint32_t ctx[4];          /* the output slot context, but its state */
+	uint64_t octx;            /* gpa of the output device context */
+	uint32_t nflight;         /* transfers in flight on all its endpoints */
+	struct xhci_ep *ep[NDCI]; /* owned; by DCI, NULL: disabled */
+};
+
+/* §4.15, §4.19: where a root hub port is */
+enum port_state {
+	PORT_OFF, /* PP=0 */
+	PORT_DISCONNECTED,
+	PORT_DISABLED, /* USB 2: connected, not enabled. USB 3: SS.Disabled */
+	PORT_RESET,
+	PORT_U0, /* enabled */
+	PORT_U3,
+	PORT_RESUME,
+	PORT_NSTATES
+};
+
+enum port_event {
+	PE_CONNECT,
+	PE_DISCONNECT,
+	PE_RESET,
+	PE_RESET_DONE,
+	PE_RESET_FAILED,
+	PE_DISABLE, /* PED=1 written */
+	PE_POWER_OFF,
+	PE_POWER_ON,
+	PE_LINK_U0,
+	PE_LINK_U3,
+	PE_LINK_RESUME,
+	PE_LINK_DISABLED,
+	PE_LINK_RXDETECT,
+	PE_WAKE,
+	PORT_NEVENTS
+};
+
+/* What a port does with an event; `next` PORT_NSTATES: it does not care. */
+struct port_rule {
+	uint8_t next;
+	uint32_t changes;
+};
+
+struct xhci_port {
+	uint8_t id; /* 1.. */
+	bool usb3;
+	uint8_t state;    /* enum port_state; written by port.c */
+	uint8_t speed;    /* enum usb_speed of what is plugged in */
+	bool warm;        /* the reset under way is a warm one */
+	uint32_t changes; /* PORTSC change bits set */
+	uint32_t wakes;
+	uint32_t pic;
+	uint32_t portpmsc, porthlpmc;
+	const struct usb_port_ops *ops; /* borrowed; NULL: nothing plugged in */
+	void *dev;                      /* borrowed */
+};
+
+#define ERST_MAX (1u << ERST_MAX_LOG2)
+
+struct xhci_intr {
+	uint32_t iman, imod, erstsz;
+	uint64_t erstba, erdp;
+	bool loaded;  /* seg[] holds the segment table */
+	bool full;    /* Event Ring Full was reported, nothing fits */
+	bool pending; /* an event that wants an interrupt was written */
+	bool pcs;
+	uint8_t nseg, cur;
+	uint32_t idx;     /* where in seg[cur] the next event goes */
+	uint64_t next_ns; /* no interrupt before, IMOD */
+	struct {
+		uint64_t base;
+		uint32_t size;
+	} seg[ERST_MAX];
+};
+
+/* The command that waits for transfers to come back. */
+struct xhci_cmd {
+	struct xhci_ring ring;
+	bool running;     /* CRCR.CRR */
+	bool stop, abort; /* CRCR.CS or CA seen; CA seen */
+	bool busy;        /* trb has begun and not ended */
+	bool aborted;     /* its end is not reported */
+	bool doorbell;
+	uint64_t gpa;
+	struct xhci_trb trb;
+	uint32_t wait_mask;     /* endpoints (by DCI) that must come to rest */
+	struct xhci_slot *slot; /* the command's, borrowed */
+	/* the input of Configure Endpoint and Address Device, read once */
+	uint32_t add, drop;
+	uint32_t in_slot[4];
+	uint32_t in_ep[NDCI][5];
+	/* a completion that found the event ring full */
+	bool held;
+	uint8_t held_cc, held_slot;
+	uint64_t held_gpa;
+};
+
+struct xhci {
+	struct xhci_config cfg;
+	const struct xhci_host_ops *ops;
+	void *host;
+
+	uint32_t usbcmd, usbsts, dnctrl, config; /* xhci.c, regs.c */
+	uint64_t dcbaap;
+	uint32_t legsup;
+	bool resetting; /* waits for transfers in flight */
+	bool bus_master;
+	bool kicked;
+	uint8_t intr_mode; /* enum xhci_intr_mode */
+	bool pin;
+	uint64_t run_ns;       /* MFINDEX counts from here */
+	uint64_t mfindex_base; /* microframes counted before run_ns */
+	uint64_t timer_at;
+
+	struct xhci_cmd cmd;
+	struct xhci_intr intr[XHCI_NINTRS];
+	struct xhci_port port[XHCI_MAX_PORTS]; /* index: id - 1 */
+	struct xhci_slot slot[XHCI_MAX_SLOTS]; /* index: id - 1 */
+	uint32_t port_events; /* bit port - 1: event to be posted */
+	unsigned nports;
+
+	struct xhci_epq *ready_head, *ready_tail;
+	struct xhci_td *td_free; /* pool */
+	uint32_t nflight, ntds, nelems;
+	bool held;    /* something waits for room in an event ring */
+	bool starved; /* a ring waits for a TD of the pool */
+	struct xhci_stats stats;
+};
+
+/* mem.c: guest memory, each structure read once into a private copy */
+int mem_read(struct xhci *x, uint64_t gpa, void *buf, size_t len);
+int mem_write(struct xhci *x, uint64_t gpa, const void *buf, size_t len);
+/* 1: it is the ring's (cycle bit @c) and *ret is it; 0: not; -EFAULT */
+int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret);
+int mem_write_trb(struct xhci *x, uint64_t gpa, const struct xhci_trb *trb);
+int mem_read_ctx(struct xhci *x, uint64_t gpa, uint32_t *dw, unsigned ndw);
+int mem_write_ctx(struct xhci *x, uint64_t gpa, const uint32_t *dw,
+		  unsigned ndw);
+
+/* xhci.c */
+void xhci_kick(struct xhci *x);
+void xhci_log(struct xhci *x, enum xhci_log level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* §4.24.1: stop for good, until a reset. */
+void xhci_fail_hce(struct xhci *x, const char *why);
+void xhci_fail_hse(struct xhci *x, const char *why);
+static inline bool xhci_running(const struct xhci *x)
+{
+	return !(x->usbsts & STS_HCH);
+}
+void usbcmd_write(struct xhci *x, uint32_t v);
+void usbsts_write(struct xhci *x, uint32_t v);
+/* Microframes since reset while running, not wrapped. */
+uint64_t mfindex_now(struct xhci *x);
+/* A transfer came back; ends a reset that waited for the last. */
+void xhci_reset_step(struct xhci *x);
+void timer_update(struct xhci *x);
+
+/* ring.c: the TRB at r, and r moved behind it (over Links one at a time) */
+enum ring_result { RING_TRB, RING_EMPTY, RING_FAULT };
+enum ring_result ring_next(struct xhci *x, struct xhci_ring *r,
+			   struct xhci_trb *ret_trb, uint64_t *ret_gpa);
+
+/* td.c */
+enum td_gather { TD_GATHERED, TD_NOTHING, TD_NO_MEMORY };
+enum td_gather td_gather(struct xhci *x, struct xhci_epq *q, struct xhci_td *td,
+			 unsigned *trbs);
+void td_walk_start(struct xhci_td *td);
+/* The next event of a finished TD; false: there is none. Pure. */
+bool td_retire(const struct xhci_td *td, struct td_walk *w,
+	       struct td_event *ret);
+/* The element in which the transfer ended, and the bytes of it moved. */
+uint32_t td_position(const struct xhci_td *td, uint32_t *ret_off);
+enum cc td_status_cc(enum usb_status st);
+
+/* td_pool.c */
+struct xhci_td *td_get(struct xhci *x);
+void td_put(struct xhci *x, struct xhci_td *td);
+struct td_elem *td_add_elem(struct xhci *x, struct xhci_td *td);
+struct usb_seg *td_add_seg(struct xhci *x, struct xhci_td *td);
+void td_drop_holds(struct xhci *x, struct xhci_td *td);
+void td_pool_free(struct xhci *x);
+
+/* endpoint.c */
+enum ep_event { EPE_DOORBELL, EPE_STOP, EPE_RESET, EPE_SET_DEQ, EP_NEVENTS };
+struct ep_rule {
+	bool ok; /* false: Context State Error, or the doorbell is ignored */
+	uint8_t next; /* enum ep_state */
+};
+extern const struct ep_rule ep_rules[EP_NSTATES][EP_NEVENTS];
+/* Decode an endpoint context, §6.2.3; CC_SUCCESS or what is wrong with it */
+enum cc ep_info_decode(unsigned dci, const uint32_t ctx[5],
+		       struct usb_ep_info *ret);
+/* NULL: no memory. Running, nothing in flight. */
+struct xhci_ep *ep_create(struct xhci_slot *s, unsigned dci,
+			  const uint32_t ctx[5], const struct usb_ep_info *i);
+void ep_destroy(struct xhci_ep *ep); /* quiet, or its TDs are freed */
+void ep_doorbell(struct xhci_ep *ep, unsigned stream);
+void ep_drain(struct xhci_ep *ep, enum ep_drain why);
+bool ep_quiet(const struct xhci_ep *ep);
+void ep_ready(struct xhci_epq *q);
+void ep_set_state(struct xhci_ep *ep, enum ep_state st);
+void ep_write_ctx(struct xhci_ep *ep);
+/* Work on one ring; returns true when it wants another turn. */
+bool ep_service(struct xhci_epq *q, unsigned *budget);
+/* Stopped Transfer Event, §4.6.9; false: no room in the event ring */
+bool ep_post_stopped(struct xhci_ep *ep);
+void ep_set_deq(struct xhci_ep *ep, uint64_t deq_dcs);
+void ep_reset(struct xhci_ep *ep, bool tsp);
+void ep_resume_all(struct xhci *x); /* rings that have work get their turn */
+
+/* slot.c */
+struct xhci_slot *slot_get(struct xhci *x, unsigned id); /* NULL: not enabled */
+enum cc slot_enable(struct xhci *x, unsigned *ret_id);
+void slot_disable(struct xhci_slot *s);
+enum cc slot_address_check(struct xhci_slot *s, uint64_t ictx, bool bsr);
+enum cc slot_address(struct xhci_slot *s, bool bsr);
+enum cc slot_evaluate(struct xhci_slot *s, uint64_t ictx);
+/* Read and check the input of Configure Endpoint into x->cmd */
+enum cc slot_configure_check(struct xhci_slot *s, uint64_t ictx, bool dc);
+enum cc slot_configure(struct xhci_slot *s, bool dc);
+void slot_reset_device(struct xhci_slot *s);
+void slot_set_state(struct xhci_slot *s, enum slot_state st);
+bool slot_quiet(const struct xhci_slot *s, uint32_t dci_mask);
+void slot_drain(struct xhci_slot *s, uint32_t dci_mask, enum ep_drain why);
+uint64_t slot_ep_ctx_gpa(const struct xhci_slot *s, unsigned dci);
+struct xhci_port *slot_port(const struct xhci_slot *s);
+
+/* command.c */
+void command_doorbell(struct xhci *x);
+void command_crcr_write(struct xhci *x, bool high, uint32_t v);
+uint32_t command_crcr_read(const struct xhci *x);
+/* Run commands; true when there are more for the next slice. */
+bool command_run(struct xhci *x);
+void command_halt(struct xhci *x);
+void command_reset(struct xhci *x);
+
+/* port.c */
+extern const struct port_rule port_rules[2][PORT_NSTATES][PORT_NEVENTS];
+void port_init(struct xhci *x);
+void port_reset_all(struct xhci *x);
+uint32_t portsc_read(const struct xhci_port *p);
+void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v);
+void port_flush_events(struct xhci *x);
+static inline bool port_enabled(const struct xhci_port *p)
+{
+	return p->state == PORT_U0 && p->ops;
+}
+
+/* intr.c */
+bool intr_has_room(struct xhci *x, unsigned n);
+/* Write an event; false: the ring is full, try again when it has room. */
+bool intr_post(struct xhci *x, unsigned n, struct xhci_trb *ev, bool bei);
+uint32_t intr_reg_read(struct xhci *x, unsigned n, uint32_t off);
+void intr_reg_write(struct xhci *x, unsigned n, uint32_t off, uint32_t v);
+void intr_reset(struct xhci *x);
+void intr_update_all(struct xhci *x); /* INTE or the mode changed */
+uint64_t intr_next_deadline(const struct xhci *x);
+
+/* regs.c */
+uint32_t regs_read32(struct xhci *x, uint32_t off);
+void regs_write32(struct xhci *x, uint32_t off, uint32_t v);
+
+/* decode.c: the specification's names, never NULL */
+const char *cc_name(unsigned cc);
+const char *trb_type_name(unsigned type);
+
+#endif
