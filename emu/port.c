@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * port.c - root hub ports, xHCI 1.2 §4.15, §4.19, §5.4.8.
+ *
+ * A port is a state and the change bits it has collected; PORTSC is made from
+ * these when read. port_rules[][][] is all of what ports do.
+ */
+#include <errno.h>
+
+#include "emu/core.h"
+
+#define NO                      \
+	{                       \
+		PORT_NSTATES, 0 \
+	}
+#define GO(s)               \
+	{                   \
+		PORT_##s, 0 \
+	}
+#define GO_SET(s, ch)          \
+	{                      \
+		PORT_##s, (ch) \
+	}
+#define CSC PORTSC_CSC
+#define PRC PORTSC_PRC
+#define PLC PORTSC_PLC
+
+/* clang-format off */
+const struct port_rule port_rules[2][PORT_NSTATES][PORT_NEVENTS] = {
+/* USB 2, figure 4-25 */
+[0] = {
+	[PORT_OFF] = {
+		[PE_CONNECT] = NO, [PE_DISCONNECT] = NO, [PE_RESET] = NO,
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = NO, [PE_POWER_OFF] = NO,
+		[PE_POWER_ON] = GO(DISCONNECTED),
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_DISCONNECTED] = {
+		[PE_CONNECT] = GO_SET(DISABLED, CSC),
+		[PE_DISCONNECT] = NO, [PE_RESET] = NO,
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_DISABLED] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET] = GO(RESET),
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_RESET] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC | PRC),
+		[PE_RESET] = NO,
+		[PE_RESET_DONE] = GO_SET(U0, PRC),
+		[PE_RESET_FAILED] = GO_SET(DISABLED, PRC),
+		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_U0] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET] = GO(RESET),
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = GO(U3),
+		[PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_U3] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET] = GO(RESET),
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = GO_SET(U0, PLC), [PE_LINK_U3] = NO,
+		[PE_LINK_RESUME] = GO(RESUME),
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = GO_SET(RESUME, PLC) },
+	[PORT_RESUME] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET] = GO(RESET),
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = GO_SET(U0, PLC), [PE_LINK_U3] = NO,
+		[PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+},
+/* USB 3, figure 4-27: links train by themselves, no reset is needed */
+[1] = {
+	[PORT_OFF] = {
+		[PE_CONNECT] = NO, [PE_DISCONNECT] = NO, [PE_RESET] = NO,
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = NO, [PE_POWER_OFF] = NO,
+		[PE_POWER_ON] = GO(DISCONNECTED),
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_DISCONNECTED] = {
+		[PE_CONNECT] = GO_SET(U0, CSC),
+		[PE_DISCONNECT] = NO, [PE_RESET] = NO,
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = GO(DISABLED), [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_DISABLED] = {
+		[PE_CONNECT] = NO, [PE_DISCONNECT] = NO, [PE_RESET] = NO,
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO,
+		[PE_LINK_RXDETECT] = GO(DISCONNECTED),
+		[PE_WAKE] = NO },
+	[PORT_RESET] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC | PRC),
+		[PE_RESET] = NO,
+		[PE_RESET_DONE] = GO_SET(U0, PRC),
+		[PE_RESET_FAILED] = GO_SET(DISCONNECTED, CSC | PRC),
+		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_U0] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET] = GO(RESET),
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = NO, [PE_LINK_U3] = GO(U3),
+		[PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = GO(DISABLED), [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+	[PORT_U3] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET] = GO(RESET),
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = GO_SET(U0, PLC), [PE_LINK_U3] = NO,
+		[PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = GO(DISABLED), [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = GO_SET(RESUME, PLC) },
+	[PORT_RESUME] = {
+		[PE_CONNECT] = NO,
+		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET] = GO(RESET),
+		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
+		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
+		[PE_POWER_ON] = NO,
+		[PE_LINK_U0] = GO_SET(U0, PLC), [PE_LINK_U3] = NO,
+		[PE_LINK_RESUME] = NO,
+		[PE_LINK_DISABLED] = GO(DISABLED), [PE_LINK_RXDETECT] = NO,
+		[PE_WAKE] = NO },
+},
+};
+/* clang-format on */
+
+/* Change bits are sticky; the first one set is an event, §4.19.2 */
+static void port_changed(struct xhci *x, struct xhci_port *p, uint32_t bits)
+{
+	uint32_t new = bits & ~p->changes;
+
+	if (!new)
+		return;
+	p->changes |= new;
+	x->usbsts |= STS_PCD;
+	x->port_events |= 1u << (p->id - 1);
+	port_flush_events(x);
+}
+
+static bool port_event(struct xhci *x, struct xhci_port *p, enum port_event ev)
+{
+	const struct port_rule *r = &port_rules[p->usb3][p->state][ev];
+	uint8_t old = p->state;
+
+	if (r->next == PORT_NSTATES)
+		return false;
+	p->state = r->next;
+	if (p->ops && p->ops->suspend) {
+		if (p->state == PORT_U3 && old != PORT_U3)
+			p->ops->suspend(p->dev, true);
+		else if (old == PORT_U3)
+			p->ops->suspend(p->dev, false);
+	}
+	if (r->changes)
+		port_changed(x, p, r->changes);
+	/* what is plugged in is seen again when the port looks for it */
+	if (p->state == PORT_DISCONNECTED && p->ops && ev != PE_RESET_FAILED)
+		port_event(x, p, PE_CONNECT);
+	return true;
+}
+
+void port_flush_events(struct xhci *x)
+{
+	struct xhci_trb ev;
+
+	if (!xhci_running(x) || !x->bus_master)
+		return;
+	for (unsigned i = 0; i < x->nports && x->port_events; i++) {
+		if (!(x->port_events & (1u << i)))
+			continue;
+		ev = (struct xhci_trb){.param = (uint64_t)(i + 1) << 24,
+				       .status = (uint32_t)CC_SUCCESS
+						 << EV_CC_SHIFT,
+				       .control = TRB_TYPE_BITS(TRB_EV_PORT)};
+		if (!intr_post(x, 0, &ev, false))
+			return;
+		x->port_events &= ~(1u << i);
+	}
+}
+
+static uint32_t port_pls(const struct xhci_port *p)
+{
+	switch (p->state) {
+	case PORT_OFF:
+		return PLS_DISABLED;
+	case PORT_DISCONNECTED:
+		return PLS_RXDETECT;
+	case PORT_DISABLED:
+		return p->usb3 ? PLS_DISABLED : PLS_POLLING;
+	case PORT_RESET:
+		return p->usb3 ? PLS_HOT_RESET : PLS_POLLING;
+	case PORT_U3:
+		return PLS_U3;
+	case PORT_RESUME:
+		return PLS_RESUME;
+	default:
+		return PLS_U0;
+	}
+}
+
+uint32_t portsc_read(const struct xhci_port *p)
+{
+	uint32_t v = p->changes | p->wakes | p->pic;
+
+	v |= port_pls(p) << PORTSC_PLS_SHIFT;
+	if (p->state != PORT_OFF)
+		v |= PORTSC_PP;
+	if (p->state == PORT_RESET)
+		v |= PORTSC_PR;
+	if (p->state >= PORT_U0)
+		v |= PORTSC_PED;
+	if (p->ops && p->state != PORT_OFF && p->state != PORT_DISCONNECTED &&
+	    !(p->usb3 && p->state == PORT_DISABLED)) {
+		v |= PORTSC_CCS;
+		v |= (uint32_t)p->speed << PORTSC_SPEED_SHIFT;
+	}
+	return v;
+}
+
+static void port_link_write(struct xhci *x, struct xhci_port *p, uint32_t pls)
+{
+	static const struct {
+		uint8_t pls, ev;
+	} map[] = {
+		{PLS_U0, PE_LINK_U0},
+		{PLS_U3, PE_LINK_U3},
+		{PLS_RESUME, PE_LINK_RESUME},
+		{PLS_DISABLED, PE_LINK_DISABLED},
+		{PLS_RXDETECT, PE_LINK_RXDETECT},
+	};
+
+	for (unsigned i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		if (map[i].pls == pls)
+			port_event(x, p, map[i].ev);
+}
+
+static void port_start_reset(struct xhci *x, struct xhci_port *p, bool warm)
+{
+	if (!p->ops || !port_event(x, p, PE_RESET))
+		return;
+	p->warm = warm;
+	x->stats.port_resets++;
+	p->ops->reset(p->dev, warm);
+}
+
+void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v)
+{
+	p->changes &= ~(v & PORTSC_CHANGES);
+	p->wakes = v & PORTSC_WAKES;
+	p->pic = v & PORTSC_PIC;
+	if (!(v & PORTSC_PP)) {
+		port_event(x, p, PE_POWER_OFF);
+		return;
+	}
+	port_event(x, p, PE_POWER_ON);
+	if ((v & PORTSC_WPR) && p->usb3) {
+		port_start_reset(x, p, true);
+		return;
+	}
+	if (v & PORTSC_PR) {
+		port_start_reset(x, p, false);
+		return;
+	}
+	if (v & PORTSC_PED)
+		port_event(x, p, PE_DISABLE);
+	if (v & PORTSC_LWS)
+		port_link_write(x, p, PORTSC_PLS(v));
+}
+
+static struct xhci_port *port_get(struct xhci *x, unsigned port)
+{
+	return port >= 1 && port <= x->nports ? &x->port[port - 1] : NULL;
+}
+
+void port_init(struct xhci *x)
+{
+	x->nports = (unsigned)x->cfg.usb2_ports + x->cfg.usb3_ports;
+	for (unsigned i = 0; i < x->nports; i++) {
+		x->port[i].id = (uint8_t)(i + 1);
+		x->port[i].usb3 = i >= x->cfg.usb2_ports;
+		x->port[i].state = PORT_DISCONNECTED;
+	}
+}
+
+/* HCRST: ports start anew, and find again what is plugged in */
+void port_reset_all(struct xhci *x)
+{
+	x->port_events = 0;
+	for (unsigned i = 0; i < x->nports; i++) {
+		struct xhci_port *p = &x->port[i];
+
+		if (p->state == PORT_U3 && p->ops && p->ops->suspend)
+			p->ops->suspend(p->dev, false);
+		p->state = PORT_DISCONNECTED;
+		p->changes = p->wakes = p->pic = 0;
+		p->portpmsc = p->porthlpmc = 0;
+		if (p->ops)
+			port_event(x, p, PE_CONNECT);
+	}
+}
+
+int xhci_port_connect(struct xhci *x, unsigned port, enum usb_speed speed,
+		      const struct usb_port_ops *ops, void *dev)
+{
+	struct xhci_port *p = port_get(x, port);
+
+	if (!p || speed == USB_SPEED_NONE || speed > USB_SPEED_SUPER_PLUS ||
+	    p->usb3 != (speed >= USB_SPEED_SUPER))
+		return -EINVAL;
+	if (p->ops)
+		return -EBUSY;
+	p->ops = ops;
+	p->dev = dev;
+	p->speed = (uint8_t)speed;
+	port_event(x, p, PE_CONNECT);
+	return 0;
+}
+
+int xhci_port_disconnect(struct xhci *x, unsigned port)
+{
+	struct xhci_port *p = port_get(x, port);
+
+	if (!p || !p->ops)
+		return -ENOENT;
+	p->ops = NULL;
+	p->dev = NULL;
+	p->speed = 0;
+	port_event(x, p, PE_DISCONNECT);
+	return 0;
+}
+
+unsigned xhci_nports(const struct xhci *x)
+{
+	return x->nports;
+}
+
+bool xhci_port_is_usb3(const struct xhci *x, unsigned port)
+{
+	return port > x->cfg.usb2_ports && port <= x->nports;
+}
+
+bool xhci_port_is_free(const struct xhci *x, unsigned port)
+{
+	return port >= 1 && port <= x->nports && !x->port[port - 1].ops;
+}
+
+void xhci_port_reset_done(struct xhci *x, unsigned port, bool ok)
+{
+	struct xhci_port *p = port_get(x, port);
+
+	if (!p || p->state != PORT_RESET)
+		return;
+	if (p->warm && p->usb3)
+		p->changes |= PORTSC_WRC;
+	port_event(x, p, ok ? PE_RESET_DONE : PE_RESET_FAILED);
+}
+
+void xhci_port_wake(struct xhci *x, unsigned port)
+{
+	struct xhci_port *p = port_get(x, port);
+
+	if (p)
+		port_event(x, p, PE_WAKE);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xhci.c - the controller as a whole: run, halt, reset, errors, time, work.
+ * Writes USBCMD and USBSTS.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "emu/core.h"
+
+#define MICROFRAME_NS 125000u
+#define MFINDEX_WRAP 0x4000u
+
+void xhci_log(struct xhci *x, enum xhci_log level, const char *fmt, ...)
+{
+	char line[200];
+	va_list ap;
+
+	if (!x->ops->log)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	x->ops->log(x->host, level, line);
+}
+
+void xhci_kick(struct xhci *x)
+{
+	if (x->kicked)
+		return;
+	x->kicked = true;
+	x->ops->kick(x->host);
+}
+
+static void slots_drain(struct xhci *x, enum ep_drain why)
+{
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
+		if (x->slot[i].state != SLOT_DISABLED)
+			slot_drain(&x->slot[i], UINT32_MAX, why);
+}
+
+uint64_t mfindex_now(struct xhci *x)
+{
+	uint64_t n = x->mfindex_base;
+
+	if (xhci_running(x))
+		n += (x->ops->now_ns(x->host) - x->run_ns) / MICROFRAME_NS;
+	return n;
+}
+
+void timer_update(struct xhci *x)
+{
+	uint64_t at = intr_next_deadline(x), wrap;
+
+	if ((x->usbcmd & CMD_EWE) && xhci_running(x)) {
+		wrap = (mfindex_now(x) / MFINDEX_WRAP + 1) * MFINDEX_WRAP;
+		wrap = x->run_ns + (wrap - x->mfindex_base) * MICROFRAME_NS;
+		if (wrap < at)
+			at = wrap;
+	}
+	if (at == x->timer_at)
+		return;
+	x->timer_at = at;
+	x->ops->timer_set(x->host, at);
+}
+
+/* §4.14.2: with EWE set, each wrap of MFINDEX is an event */
+static void mfindex_wrap_event(struct xhci *x)
+{
+	struct xhci_trb ev = {.status = (uint32_t)CC_SUCCESS << EV_CC_SHIFT,
+			      .control = TRB_TYPE_BITS(TRB_EV_MFINDEX_WRAP)};
+
+	if ((x->usbcmd & CMD_EWE) && xhci_running(x) && x->bus_master)
+		intr_post(x, 0, &ev, false); /* no room: the next will tell */
+}
+
+void xhci_timer(struct xhci *x)
+{
+	uint64_t now = x->ops->now_ns(x->host), at = x->timer_at;
+
+	if (at == UINT64_MAX || now < at)
+		return;
+	x->timer_at = UINT64_MAX;
+	if ((x->usbcmd & CMD_EWE) && at != intr_next_deadline(x))
+		mfindex_wrap_event(x);
+	intr_update_all(x);
+	timer_update(x);
+}
+
+static void run_stop(struct xhci *x, bool run)
+{
+	if (run && !xhci_running(x)) {
+		x->run_ns = x->ops->now_ns(x->host);
+		x->usbsts &= ~STS_HCH;
+		port_flush_events(x);
+		ep_resume_all(x);
+	} else if (!run && xhci_running(x)) {
+		/* §4.23.1.1: what the devices hold comes back to the rings */
+		x->mfindex_base = mfindex_now(x);
+		x->usbsts |= STS_HCH;
+		command_halt(x);
+		slots_drain(x, DRAIN_STOP);
+	}
+	timer_update(x);
+}
+
+static void stop_for_good(struct xhci *x, uint32_t bit, const char *why)
+{
+	if (x->usbsts & (STS_HSE | STS_HCE))
+		return;
+	xhci_log(x, XHCI_LOG_WARN, "%s: %s",
+		 bit == STS_HSE ? "host system error" : "host controller error",
+		 why);
+	x->usbcmd &= ~CMD_RS;
+	run_stop(x, false);
+	x->usbsts |= bit;
+}
+
+void xhci_fail_hce(struct xhci *x, const char *why)
+{
+	stop_for_good(x, STS_HCE, why);
+}
+
+void xhci_fail_hse(struct xhci *x, const char *why)
+{
+	stop_for_good(x, STS_HSE, why);
+}
+
+/* Everything is as after power-up, but for what is plugged in. */
+static void reset_finish(struct xhci *x)
+{
+	x->resetting = false;
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
+		if (x->slot[i].state != SLOT_DISABLED)
+			slot_disable(&x->slot[i]);
+	x->ready_head = x->ready_tail = NULL;
+	x->usbcmd = 0;
+	x->usbsts = STS_HCH;
+	port_reset_all(x);
+	x->usbsts = STS_HCH | (x->port_events ? STS_PCD : 0);
+	/* a SuperSpeed port comes up enabled: so that its device is new too */
+	for (unsigned i = 0; i < x->nports; i++)
+		if (x->port[i].usb3 && x->port[i].ops)
+			x->port[i].ops->reset(x->port[i].dev, false);
+}
+
+void xhci_reset_step(struct xhci *x)
+{
+	if (x->resetting && x->nflight == 0)
+		reset_finish(x);
+}
+
+void xhci_reset(struct xhci *x)
+{
+	x->usbcmd = CMD_HCRST;
+	x->usbsts = STS_HCH | STS_CNR;
+	x->dnctrl = x->config = x->legsup = 0;
+	x->dcbaap = 0;
+	x->mfindex_base = 0;
+	intr_reset(x);
+	command_reset(x);
+	timer_update(x);
+	if (!x->resetting) {
+		x->resetting = true;
+		slots_drain(x, DRAIN_DROP);
+	}
+	xhci_reset_step(x);
+}
+
+void usbcmd_write(struct xhci *x, uint32_t v)
+{
+	uint32_t old = x->usbcmd;
+
+	if (x->resetting)
+		return;
+	if (v & CMD_HCRST) {
+		xhci_reset(x);
+		return;
+	}
+	x->usbcmd = v & (CMD_RS | CMD_INTE | CMD_HSEE | CMD_EWE);
+	if (x->usbsts & (STS_HCE | STS_HSE))
+		x->usbcmd &= ~CMD_RS;
+	if (v &
+	    CMD_CRS) /* nothing was saved: software starts afresh, §4.23.2 */
+		x->usbsts |= STS_SRE;
+	if ((old ^ x->usbcmd) & CMD_RS)
+		run_stop(x, x->usbcmd & CMD_RS);
+	if ((old ^ x->usbcmd) & CMD_INTE)
+		intr_update_all(x);
+	if ((old ^ x->usbcmd) & CMD_EWE)
+		timer_update(x);
+}
+
+void usbsts_write(struct xhci *x, uint32_t v)
+{
+	x->usbsts &= ~(v & (STS_HSE | STS_EINT | STS_PCD | STS_SRE));
+}
+
+static bool can_work(const struct xhci *x)
+{
+	return xhci_running(x) && x->bus_master && !x->resetting;
+}
+
+static struct xhci_epq *ready_pop(struct xhci *x)
+{
+	struct xhci_epq *q = x->ready_head;
+
+	x->ready_head = q->ready_next;
+	if (!x->ready_head)
+		x->ready_tail = NULL;
+	q->ready = false;
+	return q;
+}
+
+/* Rings take turns; each gets what is left of the slice, at most a part. */
+bool xhci_run(struct xhci *x)
+{
+	unsigned budget = RUN_TRBS, part;
+	bool more;
+
+	x->kicked = false;
+	if (!can_work(x))
+		return false;
+	if (x->port_events)
+		port_flush_events(x);
+	more = command_run(x);
+	while (x->ready_head && budget && !x->held && can_work(x)) {
+		struct xhci_epq *q = ready_pop(x);
+
+		part = budget < RUN_TRBS / 4 ? budget : RUN_TRBS / 4;
+		budget -= part;
+		if (ep_service(q, &part))
+			ep_ready(q);
+		budget += part;
+		if (budget)
+			budget--;
+	}
+	if (!can_work(x) || x->held)
+		return false;
+	more = more || x->ready_head;
+	x->kicked = more;
+	return more;
+}
+
+void xhci_set_bus_master(struct xhci *x, bool on)
+{
+	x->bus_master = on;
+	if (on)
+		xhci_kick(x);
+}
+
+void xhci_set_intr_mode(struct xhci *x, enum xhci_intr_mode mode)
+{
+	x->intr_mode = (uint8_t)mode;
+	intr_update_all(x);
+}
+
+unsigned xhci_in_flight(const struct xhci *x)
+{
+	return x->nflight;
+}
+
+const struct xhci_stats *xhci_stats(const struct xhci *x)
+{
+	return &x->stats;
+}
+
+int xhci_create(const struct xhci_config *cfg, const struct xhci_host_ops *ops,
+		void *host, struct xhci **ret_x)
+{
+	struct xhci *x;
+
+	if (cfg->usb2_ports < 1 || cfg->usb2_ports > 15 ||
+	    cfg->usb3_ports > 15 || cfg->scratchpads > 31)
+		return -EINVAL;
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		return -ENOMEM;
+	x->cfg = *cfg;
+	x->ops = ops;
+	x->host = host;
+	x->timer_at = UINT64_MAX;
+	x->usbsts = STS_HCH;
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++) {
+		x->slot[i].x = x;
+		x->slot[i].id = (uint8_t)(i + 1);
+	}
+	port_init(x);
+	intr_reset(x);
+	command_reset(x);
+	*ret_x = x;
+	return 0;
+}
+
+void xhci_destroy(struct xhci *x)
+{
+	if (!x)
+		return;
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
+		if (x->slot[i].state != SLOT_DISABLED)
+			slot_disable(&x->slot[i]);
+	td_pool_free(x);
+	free(x);
+}
