@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * gdrv_vx.h - the access layer over vmm/vxhci.h: the library as a VMM links
+ * it, PCI function, devices and worker thread included, in real time.
+ */
+#ifndef TESTS_LIB_GDRV_VX_H
+#define TESTS_LIB_GDRV_VX_H
+
+#include <pthread.h>
+
+#include "tests/lib/gdrv.h"
+#include "vmm/vxhci.h"
+
+struct gdrv_vx {
+	struct vxhci *v;     /* owned */
+	struct guestmem *gm; /* borrowed */
+	uint64_t msgs[VXHCI_VECTORS];
+	unsigned released; /* calls of mem_released() */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool woken;
+	char err[256]; /* vxhci_create()'s line */
+};
+
+extern const struct gdrv_bus gdrv_vx_bus;
+
+/*
+ * A controller from @slot_option, with all of @gm mapped, memory and bus
+ * mastering on, MSI-X on. 0 or what vxhci_create() returned.
+ */
+int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
+		 const char *slot_option);
+void gdrv_vx_fini(struct gdrv_vx *e);
+
+#endif
