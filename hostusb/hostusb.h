@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hostusb.h - physical devices of the host, through libusb: which are there,
+ * which of them this controller wants, and their way into its ports and out.
+ *
+ * One struct hostusb a controller, with a libusb context of its own. All
+ * functions run on the controller's thread and do not block, but for
+ * hostusb_create() and hostusb_destroy(); calls of libusb that block (open,
+ * claim, set configuration, reset, close ...) go to the mapper's worker.
+ */
+#ifndef HOSTUSB_HOSTUSB_H
+#define HOSTUSB_HOSTUSB_H
+
+#include "hostusb/info.h"
+#include "pmapper/pmapper.h"
+
+struct hostusb; /* opaque */
+
+/* What hostusb needs of the program around it. */
+struct hostusb_host_ops {
+	/*
+	 * Watch @fd for @events (POLLIN, POLLOUT; 0: no longer) and call
+	 * hostusb_run() when it has one. Called on the controller's thread,
+	 * or from the worker: any thread.
+	 */
+	void (*fd_watch)(void *host, int fd, short events);
+	/* hostusb_run() should be called soon. Any thread. */
+	void (*wake)(void *host);
+	void (*log)(void *host, enum xhci_log level, const char *line);
+};
+
+/* What a guest's port reset does to the physical device */
+enum hostusb_reset {
+	HOSTUSB_RESET_DEVICE,
+	HOSTUSB_RESET_INITIAL,
+	HOSTUSB_RESET_NEVER
+};
+
+/* A wish of the slot option: which device, where to. */
+struct hostusb_rule {
+	char name[96]; /* as written: "bus=1,devaddr=2"; for logs and owners */
+	struct usb_match match; /* info.h */
+	unsigned at; /* port of the controller, 0: the first that fits */
+	enum hostusb_reset reset;
+};
+
+/*
+ * hostusb_create - start libusb and its hot-plug callbacks. @pm, @ops, @host
+ * are borrowed until hostusb_destroy(). @owner names this controller to others
+ * who want the same device: "xhci 30 of pid 1234". Returns 0, or -errno with
+ * one line in @err.
+ */
+int hostusb_create(struct pmapper *pm, const struct hostusb_host_ops *ops,
+		   void *host, const char *owner, char *err, size_t errlen,
+		   struct hostusb **ret_h);
+/*
+ * hostusb_destroy - its devices have been taken out (pmapper_detach_all(), and
+ * pmapper_busy() is false). Gives back what is left, and frees. NULL is
+ * allowed.
+ */
+void hostusb_destroy(struct hostusb *h);
+
+/*
+ * hostusb_add_rule - want a device, now or when it appears. Devices that are
+ * there are attached before long. Returns 0; -EBUSY (another owner), -EINVAL
+ * (a hub, or a rule that is there already), -ENOSPC, -ENOMEM with one line in
+ * @err. A device that is not there is no error.
+ */
+int hostusb_add_rule(struct hostusb *h, const struct hostusb_rule *rule,
+		     char *err, size_t errlen);
+/*
+ * hostusb_add_fd - attach the device behind an open usbfs descriptor (which is
+ * taken over), for a process with no rights to /dev. Errors as above.
+ */
+int hostusb_add_fd(struct hostusb *h, int fd, const struct hostusb_rule *rule,
+		   char *err, size_t errlen);
+
+/*
+ * hostusb_run - handle what libusb has: completions, hot-plug. Bounded.
+ * Returns true when there is more to do at once.
+ */
+bool hostusb_run(struct hostusb *h);
+/* Nanoseconds until hostusb_run() wants a call anyway, UINT64_MAX: never. */
+uint64_t hostusb_timeout_ns(struct hostusb *h);
+
+#endif
