@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "devices/storage.h"
 
@@ -18,12 +19,19 @@
 typedef int dev_open(struct vxhci *v, const struct slot_dev *d, char *err,
 		     size_t errlen, struct usb_dev **ret_dev);
 
+/* Its errors begin with the path, which the device's name has already. */
 static int open_storage(struct vxhci *v, const struct slot_dev *d, char *err,
 			size_t errlen, struct usb_dev **ret_dev)
 {
+	size_t n = strlen(d->file);
+	int r;
+
 	(void)v;
-	return storage_open(d->file, d->readonly, d->speed, ret_dev, err,
-			    errlen);
+	r = storage_open(d->file, d->readonly, d->speed, ret_dev, err, errlen);
+	if (r < 0 && strncmp(err, d->file, n) == 0 &&
+	    strncmp(err + n, ": ", 2) == 0)
+		memmove(err, err + n + 2, strlen(err + n + 2) + 1);
+	return r;
 }
 
 /* No row: not in this version. */
@@ -49,14 +57,15 @@ static int plug_device(struct vxhci *v, const struct slot_dev *d, char *err,
 		       size_t errlen)
 {
 	struct usb_dev *dev = NULL;
-	char name[96], why[256] = "cannot be opened: see the log";
+	char name[96],
+		why[SLOTOPT_MAX_FILE + 512] = "cannot be opened: see the log";
 	unsigned port;
 	int r = -EINVAL;
 
 	slot_dev_name(d, name, sizeof(name));
 	if (openers[d->kind] == NULL) {
-		snprintf(err, errlen,
-			 "%s: not in this version: use storage=FILE", name);
+		snprintf(err, errlen, "%s: not in this version: leave it out",
+			 name);
 		return r;
 	}
 	r = openers[d->kind](v, d, why, sizeof(why), &dev);
