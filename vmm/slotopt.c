@@ -22,13 +22,16 @@ int slot_fail(const struct slot_err *e, const char *tok, const char *fmt, ...)
 	if (*tok == '\0')
 		tok = "\"\"";
 	for (; tok[n] != '\0' && n < TOKEN_SHOWN; n++)
-		line[n] = (tok[n] >= ' ' && tok[n] <= '~') ? tok[n] : '?';
+		line[n] = tok[n];
 	if (tok[n] != '\0')
 		n += (size_t)snprintf(line + n, sizeof(line) - n, "...");
 	n += (size_t)snprintf(line + n, sizeof(line) - n, ": ");
 	va_start(ap, fmt);
 	vsnprintf(line + n, sizeof(line) - n, fmt, ap);
 	va_end(ap);
+	for (char *c = line; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
 	if (e->len > 0)
 		snprintf(e->buf, e->len, "%s", line);
 	return -EINVAL;

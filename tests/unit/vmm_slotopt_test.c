@@ -379,6 +379,8 @@ static const struct {
 	{"30,xhci,bus=1,devaddr=2,speed=high",
 	 "speed=high: bus=1,devaddr=2 is a physical device and has its own "
 	 "speed: leave speed= out"},
+	{"30,xhci,serial=a\nb",
+	 "serial=a?b: no id= before it: write id=VVVV:DDDD,serial=a?b"},
 	/* built-in devices */
 	{"30,xhci,readonly",
 	 "readonly: no storage= before it: write storage=FILE,readonly"},
