@@ -315,8 +315,11 @@ enum td_gather td_gather(struct xhci *x, struct xhci_epq *q, struct xhci_td *td,
 			break;
 		}
 	}
-	if (st == STEP_END && g.idt && !td->cap_seg && !td_add_seg(x, td))
-		st = STEP_NO_MEMORY;
+	if (st == STEP_END && g.idt && !td->cap_seg) {
+		if (!td_add_seg(x, td))
+			st = STEP_NO_MEMORY;
+		td->nseg = 0; /* gather_finish() fills it in */
+	}
 	if (st == STEP_NO_MEMORY)
 		return TD_NO_MEMORY;
 	if (st == STEP_BAD)

@@ -39,6 +39,11 @@ void gdrv_w64(struct gdrv *d, uint32_t off, uint64_t v)
 
 void gdrv_doorbell(struct gdrv *d, unsigned slot, unsigned dci, unsigned stream)
 {
+	struct gdrv_dev *v = slot < 256 ? d->dev[slot] : NULL;
+
+	if (v && dci < 32 && v->ring[dci] &&
+	    v->ring[dci]->state == RING_STOPPED)
+		v->ring[dci]->state = RING_RUNNING;
 	gdrv_w32(d, d->db + slot * 4, dci | stream << 16);
 }
 

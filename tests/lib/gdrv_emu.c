@@ -170,7 +170,9 @@ static void bus_run(void *p)
 			more = true;
 		}
 		if (e->kicked) {
-			e->kicked = lib_enter_run(e->x);
+			e->kicked = false;
+			if (lib_enter_run(e->x))
+				e->kicked = true;
 			more = true;
 		}
 		for (unsigned i = 0; i < e->ndevs; i++)

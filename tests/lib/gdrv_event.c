@@ -271,7 +271,7 @@ static bool next_event(struct gdrv *d, unsigned intr, struct gdrv_event *ret)
 		.intr = (uint8_t)intr,
 		.ed = ctl & TRB_ED,
 	};
-	if (ctl & 0x03fbu & ~TRB_ED)
+	if (ctl & 0x03fau)
 		gdrv_fail(d, "event with reserved bits: control %08x", ctl);
 	if (++er->di == er->ntrbs) {
 		er->di = 0;

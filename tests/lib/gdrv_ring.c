@@ -279,7 +279,10 @@ void gdrv_ring_pass(struct gdrv_ring *r, uint64_t seq, unsigned intr)
 	while (r->done_seq < r->high_seq) {
 		struct gdrv_post *p = ring_oldest(r);
 		struct gdrv_td *td = gdrv_td(r, p->td);
-		bool due = p->ctl & TRB_IOC && !p->evented &&
+		/* a Link passed over in a short TD need not say so */
+		bool skipped = td && td->short_chain == p->chain &&
+			       TRB_GET_TYPE(p->ctl) == TRB_LINK;
+		bool due = p->ctl & TRB_IOC && !p->evented && !skipped &&
 			   !(td && td->state == TD_ERROR);
 
 		if (due && p->intr != intr)
