@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * owner.h - one owner a device, on the whole host: a locked file for each
+ * device that is passed through. The kernel drops the lock when its holder
+ * dies, so a file that is left over claims nothing.
+ *
+ * The files are in the first of these that can be used: $RUNTIME_DIRECTORY
+ * (systemd), /run/vxhci (/var/run/vxhci where there is no /run),
+ * $XDG_RUNTIME_DIR/vxhci, /tmp/vxhci-UID. All of them are looked into for
+ * other owners. Any thread; reads and writes small files.
+ */
+#ifndef HOSTUSB_OWNER_H
+#define HOSTUSB_OWNER_H
+
+#include "hostusb/info.h"
+
+struct owner_claim; /* opaque */
+
+/*
+ * owner_claim - take the device for @owner ("xhci 30 of pid 1234"; one line).
+ * Claims of one process exclude each other as those of two do. Returns 0;
+ * -EBUSY with the other owner's name in @who (printable, "another program"
+ * when it left none); another -errno when no folder can be used. @who is
+ * untouched but for -EBUSY.
+ */
+int owner_claim(const struct usb_info *i, const char *owner, char *who,
+		size_t wholen, struct owner_claim **ret);
+/* Give it back. NULL is allowed. */
+void owner_release(struct owner_claim *c);
+
+/* Is it claimed? Takes nothing itself. Fills @who as above if so. */
+bool owner_find(const struct usb_info *i, char *who, size_t wholen);
+
+#endif

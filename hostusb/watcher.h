@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * watcher.h - a small process that outlives this one and binds the host's
+ * drivers again to devices that were not given back: after SIGKILL, a crash,
+ * any end. Linux; elsewhere watcher_start() succeeds and nothing is watched.
+ *
+ * It is a session of its own and no child of ours, holds none of our file
+ * descriptors, ignores the signals that end us, and ends when we do. It acts
+ * with our rights: a device node that we may not open it cannot open either
+ * (whoever handed us an open descriptor has to give that device back).
+ */
+#ifndef HOSTUSB_WATCHER_H
+#define HOSTUSB_WATCHER_H
+
+#include "hostusb/info.h"
+
+#define WATCHER_MAX_DEVICES 64u
+
+struct watcher; /* opaque */
+
+/* What the watcher was told of one device */
+struct watcher_note {
+	uint8_t bus;
+	uint8_t npath;
+	uint8_t path[USB_MAX_DEPTH];
+	uint8_t config; /* bConfigurationValue to set first, 0: leave it */
+	uint16_t vid, pid;
+	uint32_t ifaces;     /* bit n: the interface with bInterfaceNumber n */
+	char driver[32][32]; /* by interface number, "" if not known */
+};
+
+/*
+ * watcher_start - fork it; best before there are threads or much memory.
+ * Returns 0 or -errno: without a watcher devices can be used all the same.
+ */
+int watcher_start(struct watcher **ret);
+/*
+ * watcher_stop - end it. What is noted still is bound now, after this process
+ * let go of it, by the watcher and soon after the call. NULL is allowed.
+ */
+void watcher_stop(struct watcher *w);
+
+/*
+ * watcher_note - before the drivers of the interfaces @iface_mask (bit n:
+ * number n) are detached: bind them again if we die. Adds to what is noted for
+ * the device (same bus, path, vid and pid). The interfaces' driver names are
+ * taken from @i. Does not block; any thread; @w may be NULL in these three.
+ */
+void watcher_note(struct watcher *w, const struct usb_info *i,
+		  uint32_t iface_mask);
+/* Before the configuration is changed: set @config again if we die. */
+void watcher_note_config(struct watcher *w, const struct usb_info *i,
+			 uint8_t config);
+/* The device was given back, or is gone: nothing is to be done for it. */
+void watcher_forget(struct watcher *w, const struct usb_info *i);
+
+/* For tests: what is called, in the watcher's process, for each note left. */
+struct watcher_ops {
+	/* 0; -EBUSY or -EAGAIN: call again soon; other errors: given up */
+	int (*rebind)(const struct watcher_note *n, const void *arg);
+	const void *arg; /* must be valid in the forked process */
+};
+int watcher_start_ops(const struct watcher_ops *ops, struct watcher **ret);
+
+/*
+ * watcher_rebind - what the watcher does: the device of @n, if it is still
+ * there with these ids, gets its configuration and its drivers back. @sys and
+ * @dev are "/sys" and "/dev" but for tests. Async-signal-safe. Returns 0,
+ * -ENODEV (another device or none), -EBUSY (an interface is claimed still),
+ * or -errno.
+ */
+int watcher_rebind(const struct watcher_note *n, const char *sys,
+		   const char *dev);
+
+#endif
