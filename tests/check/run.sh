@@ -93,7 +93,7 @@ $(grep '^FAILED ' "$results_log" | sed 's/^FAILED/        /')"
 		miss "$results_name: it tested nothing"
 	fi
 	[ "$(tail -n 1 "$results_log")" = 'status 0' ] ||
-		tail -n 60 "$results_log" | sed 's/^/        /'
+		grep -v 'dmesg: ' "$results_log" | tail -n 30 | sed 's/^/        /'
 }
 
 heading dependencies

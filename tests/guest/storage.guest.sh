@@ -42,12 +42,11 @@ speeds() {
 	speed_is "$super" 5000 && speed_is "$high" 480 || return 1
 	[ "$PEER" = qemu ] || speed_is "$full" 12
 }
-# Lines about USB or disks, but for what dmesg.allow has with its reason.
+# quiet_log [PATTERN] - no lines about USB or disks, but for what dmesg.allow
+# has, with its reason, and PATTERN.
 quiet_log() {
 	warnings | grep -iE 'xhci|usb|uas|scsi|sd |sd[a-z]|hub|I/O error|blk' |
-		grep -vE "$ALLOW" >/tmp/bad
-	# QEMU's own controller does not restore its state
-	[ "$PEER" != qemu ] || sed -i '/xHC error in resume/d' /tmp/bad
+		grep -vE "$ALLOW" | grep -vE "${1:-^$}" >/tmp/bad
 	[ ! -s /tmp/bad ] || {
 		cat /tmp/bad
 		return 1
@@ -172,8 +171,14 @@ esac
 
 check "$K suspended when idle, and used again" suspend_and_use
 stay_awake
-check "$K system sleep and back, and used again" system_sleep
 check "$K no warning in the kernel log after suspends" quiet_log
+check "$K system sleep and back, and used again" system_sleep
+# No state is kept over system sleep and the controller says so (xHCI 1.2
+# §4.23.2, SRE), as QEMU's own does: Linux mentions it and starts it anew. For a
+# full speed device it then sends Evaluate Context to a slot that is Enabled,
+# which §4.6.7 has us refuse, before it addresses it (seen with 7.2).
+check "$K no other warning in the kernel log after that" quiet_log \
+	'xHC error in resume, USBSTS|invalid context state for evaluate context'
 check "$K driver removed and back five times" rebind
 check "$K no warning in the kernel log after that" quiet_log
 
