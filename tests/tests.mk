@@ -16,7 +16,9 @@ below_devices := $(B)/libdevices.a $(below_pmapper)
 below_vmm := $(B)/libvmm.a $(B)/libdevices.a $(B)/libhostusb.a \
 	$(B)/libpmapper.a $(B)/libemu.a
 # tests of the program's own files (vfu_*, serve): the objects and the library
-below_vfu = $(call obj,$(filter-out vmm/main.c,$(PROG_SRC))) $(below_vmm)
+# and the vfio-user client
+below_vfu = $(call obj,$(filter-out vmm/main.c,$(PROG_SRC)) \
+	$(wildcard tests/lib/vfu_*.c)) $(below_vmm)
 below_lib = $(call obj,$(TESTLIB_SRC)) $(below_vmm)
 
 define unit_rule
