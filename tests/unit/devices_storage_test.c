@@ -5,8 +5,6 @@
  */
 #include "devices_storage_fake.h"
 
-#include <sys/wait.h>
-
 static void check_pattern(const uint8_t *p, uint64_t off, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
