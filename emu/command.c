@@ -162,21 +162,41 @@ static unsigned finish_stop_ep(struct xhci *x)
 	return ep_post_stopped(ep) ? (unsigned)CC_SUCCESS : CMD_WAIT;
 }
 
+/* The ring that Set TR Dequeue Pointer names, §6.4.3.9 */
+static struct xhci_epq *cmd_queue(struct xhci *x, enum cc *ret_cc)
+{
+	struct xhci_ep *ep = cmd_ep(x);
+	unsigned id = x->cmd.trb.status >> 16, sct = x->cmd.trb.param >> 1 & 7;
+	struct xhci_epq *q = &ep->q;
+
+	if (!ep->stream) {
+		*ret_cc = CC_TRB_ERROR;
+		return id || sct ? NULL : q;
+	}
+	q = stream_queue(ep, id, ret_cc);
+	*ret_cc = q && sct > 1 ? CC_INVALID_STREAM_TYPE : *ret_cc;
+	return q && sct > 1 ? NULL : q;
+}
+
 static unsigned begin_set_deq(struct xhci *x)
 {
 	enum cc cc = ep_command_check(x, EPE_SET_DEQ);
 
 	if (cc != CC_SUCCESS)
 		return cc;
-	/* stream id and stream context type, §6.4.3.9: there are no streams */
-	if (x->cmd.trb.status >> 16 || (x->cmd.trb.param & 0xe))
-		return CC_TRB_ERROR;
+	if (!cmd_queue(x, &cc))
+		return cc;
 	return wait_for(x, cmd_ep_mask(x), DRAIN_DROP);
 }
 
 static unsigned finish_set_deq(struct xhci *x)
 {
-	ep_set_deq(cmd_ep(x), x->cmd.trb.param);
+	enum cc cc = CC_SUCCESS;
+	struct xhci_epq *q = cmd_queue(x, &cc);
+
+	if (!q)
+		return cc;
+	ep_set_deq(q, x->cmd.trb.param);
 	return CC_SUCCESS;
 }
 

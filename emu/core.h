@@ -12,6 +12,7 @@
 #define LINK_LIMIT 32u /* Link TRBs in a row before a ring is called a loop */
 #define TD_MAX_TRBS 4096u        /* TRBs of one TD */
 #define EPQ_MAX_TDS 128u         /* TDs in flight a transfer ring */
+#define EPQ_MAX_ISOCH 512u       /* the same, isochronous */
 #define EPQ_MAX_BYTES (8u << 20) /* bytes in flight a transfer ring */
 #define MAX_TDS 4096u            /* TDs in flight a controller */
 #define MAX_ELEMS (512u << 10)   /* TRB records held by TDs, a controller */
@@ -55,7 +56,7 @@ struct td_event {
 	bool ed, bei;
 };
 
-enum td_state { TD_FREE, TD_GATHERING, TD_FLYING, TD_DONE };
+enum td_state { TD_FREE, TD_GATHERING, TD_WAITING, TD_FLYING, TD_DONE };
 
 /* A TD being done. Owned by the pool (td_pool.c), lent to a ring. */
 struct xhci_td {
@@ -65,8 +66,9 @@ struct xhci_td {
 	struct xhci_epq *q;             /* borrowed while in flight */
 	const struct usb_port_ops *ops; /* of the device that has it */
 	void *dev;
-	struct td_elem *elem; /* owned */
-	struct usb_seg *seg;  /* owned */
+	struct td_elem *elem;     /* owned */
+	struct usb_seg *seg;      /* owned */
+	struct usb_packet packet; /* isochronous: the one of it */
 	uint32_t nelem, cap_elem, nseg, cap_seg;
 	struct xhci_ring start; /* of its first TRB */
 	struct xhci_ring end;   /* behind its last TRB */
@@ -78,6 +80,8 @@ struct xhci_td {
 	bool cancelled; /* cancel() was called */
 	bool has_io;    /* something for the device is in it */
 	bool control;
+	bool isoch, sia; /* its first TRB is an Isoch TRB; and said SIA */
+	uint16_t frame_id;
 };
 
 /* One transfer ring of an endpoint; with streams an endpoint has several. */
@@ -98,7 +102,10 @@ struct xhci_epq {
 	uint32_t stop_len;
 	bool ready; /* on the controller's list of rings with work */
 	struct xhci_epq *ready_next;
-	uint16_t stream;
+	uint16_t stream;      /* id, 0: the endpoint has no streams */
+	uint8_t sct;          /* of its stream context */
+	uint64_t sctx;        /* gpa of its stream context, 0: none */
+	struct xhci_epq *sib; /* the next of the endpoint's streams in use */
 };
 
 /* Why an endpoint takes its transfers back from the device. */
@@ -115,8 +122,15 @@ struct xhci_ep {
 	uint8_t state;   /* enum ep_state; written by endpoint.c */
 	uint8_t drain;   /* enum ep_drain */
 	struct usb_ep_info info;
-	uint32_t ctx[5]; /* what the output context has, but state, dequeue */
-	struct xhci_epq q;
+	uint32_t ctx[5];   /* what the output context has, but state, dequeue */
+	struct xhci_epq q; /* its ring; with streams only for `sib` */
+	struct xhci_epq **stream; /* owned, by id; NULL: no streams */
+	uint32_t nstreams;        /* ids are 1..nstreams-1 */
+	/* isochronous: isoch.c */
+	struct xhci_ep *iso_next; /* on the controller's list */
+	bool iso_on;              /* TDs come: iso_uf is when the next is due */
+	uint64_t iso_uf;          /* microframes, as mfindex_now() */
+	uint64_t iso_at; /* it wants to be looked at then, UINT64_MAX: never */
 };
 
 struct xhci_slot {
@@ -234,6 +248,7 @@ struct xhci {
 	uint8_t intr_mode; /* enum xhci_intr_mode */
 	bool pin;
 	uint64_t run_ns;       /* MFINDEX counts from here */
+	uint64_t wrap_uf;      /* the next MFINDEX wrap to be told of */
 	uint64_t mfindex_base; /* microframes counted before run_ns */
 	uint64_t timer_at;
 
@@ -245,6 +260,8 @@ struct xhci {
 	unsigned nports;
 
 	struct xhci_epq *ready_head, *ready_tail;
+	struct xhci_ep *iso_list;
+	uint32_t nstreams;       /* stream rings in use */
 	struct xhci_td *td_free; /* pool */
 	uint32_t nflight, ntds, nelems;
 	bool held;    /* something waits for room in an event ring */
@@ -322,17 +339,45 @@ struct xhci_ep *ep_create(struct xhci_slot *s, unsigned dci,
 void ep_destroy(struct xhci_ep *ep); /* quiet, or its TDs are freed */
 void ep_doorbell(struct xhci_ep *ep, unsigned stream);
 void ep_drain(struct xhci_ep *ep, enum ep_drain why);
+/* The last transfer is back: whoever waited for that goes on. */
+void ep_drain_check(struct xhci_ep *ep);
 bool ep_quiet(const struct xhci_ep *ep);
 void ep_ready(struct xhci_epq *q);
 void ep_set_state(struct xhci_ep *ep, enum ep_state st);
 void ep_write_ctx(struct xhci_ep *ep);
-/* Work on one ring; returns true when it wants another turn. */
-bool ep_service(struct xhci_epq *q, unsigned *budget);
-/* Stopped Transfer Event, §4.6.9; false: no room in the event ring */
-bool ep_post_stopped(struct xhci_ep *ep);
-void ep_set_deq(struct xhci_ep *ep, uint64_t deq_dcs);
+void ep_set_deq(struct xhci_epq *q, uint64_t deq_dcs);
 void ep_reset(struct xhci_ep *ep, bool tsp);
 void ep_resume_all(struct xhci *x); /* rings that have work get their turn */
+/* The rings of an endpoint: its own, then those of its streams */
+#define EP_FOR_EACH_Q(ep, q) for ((q) = &(ep)->q; (q); (q) = (q)->sib)
+
+/* transfer.c */
+/* Work on one ring; returns true when it wants another turn. */
+bool epq_service(struct xhci_epq *q, unsigned *budget);
+/* Forget the TDs that the device does not have. */
+void epq_drop_done(struct xhci_epq *q);
+void td_submit(struct xhci_epq *q, struct xhci_td *td);
+/* Stopped Transfer Event, §4.6.9; false: no room in the event ring */
+bool ep_post_stopped(struct xhci_ep *ep);
+/* A Transfer Event that belongs to no TD; false: no room */
+bool ep_post_event(struct xhci_ep *ep, const struct td_event *ev);
+
+/* isoch.c */
+void isoch_add(struct xhci_ep *ep);
+void isoch_remove(struct xhci_ep *ep);
+/* When is this TD to go? Sets td->state, and td->cc where it is too late. */
+void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td);
+void isoch_idle(struct xhci_ep *ep); /* the ring has run empty */
+uint64_t isoch_deadline(const struct xhci *x);
+void isoch_timer(struct xhci *x, uint64_t now_ns);
+
+/* stream.c */
+/* The ring of a stream, looked up when first used; NULL and why not. */
+struct xhci_epq *stream_queue(struct xhci_ep *ep, unsigned id, enum cc *ret_cc);
+int stream_init(struct xhci_ep *ep);
+void stream_free(struct xhci_ep *ep);
+/* Dequeue pointers back to the stream contexts, §4.12 */
+void stream_write_ctx(struct xhci_ep *ep);
 
 /* slot.c */
 struct xhci_slot *slot_get(struct xhci *x, unsigned id); /* NULL: not enabled */

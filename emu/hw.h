@@ -145,6 +145,8 @@ enum cc {
 #define HCC1_SPC (1u << 9)
 #define HCC1_SEC (1u << 10)
 #define HCC1_CFC (1u << 11)
+#define HCC1_MAXPSA_SHIFT 12
+#define MAXPSA 4u /* primary stream arrays of up to 2^(4+1) contexts */
 
 /* where the regions lie; XHCI_MMIO_SIZE in all */
 #define OFF_OP CAP_LENGTH

@@ -27,7 +27,8 @@ static uint32_t hcsparams2(struct xhci *x)
 static uint32_t hccparams1(struct xhci *x)
 {
 	return HCC1_AC64 | (x->cfg.ctx64 ? HCC1_CSZ : 0) | HCC1_PPC | HCC1_PAE |
-	       HCC1_SPC | HCC1_SEC | HCC1_CFC | (OFF_XECP / 4) << 16;
+	       HCC1_SPC | HCC1_SEC | HCC1_CFC | MAXPSA << HCC1_MAXPSA_SHIFT |
+	       (OFF_XECP / 4) << 16;
 }
 
 static const struct reg cap_regs[] = {

@@ -123,10 +123,21 @@ static enum step gather_mark(struct gather *g)
 /* One TRB of a bulk, interrupt or isochronous endpoint's ring */
 static enum step gather_plain(struct gather *g)
 {
+	bool isoch = g->td->q->ep->info.type == USB_ISOCH;
 	enum step st;
 
 	switch (TRB_TYPE(g->trb.control)) {
 	case TRB_NORMAL:
+		if (isoch && !g->td->isoch)
+			return STEP_BAD; /* §4.11.2.5: begins with Isoch */
+		st = gather_data(g);
+		break;
+	case TRB_ISOCH:
+		if (!isoch || g->td->isoch)
+			return STEP_BAD;
+		g->td->isoch = true;
+		g->td->sia = (g->trb.control & TRB_SIA) != 0;
+		g->td->frame_id = (uint16_t)TRB_FRAME_ID(g->trb.control);
 		st = gather_data(g);
 		break;
 	case TRB_EVENT_DATA:

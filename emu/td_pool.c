@@ -30,7 +30,7 @@ struct xhci_td *td_get(struct xhci *x)
 	td->skip = td->edtla = 0;
 	td->cc = CC_INVALID;
 	td->state = TD_GATHERING;
-	td->cancelled = td->has_io = td->control = false;
+	td->cancelled = td->has_io = td->control = td->isoch = false;
 	memset(&td->xfer, 0, sizeof(td->xfer));
 	return td;
 }

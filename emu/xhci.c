@@ -50,13 +50,20 @@ uint64_t mfindex_now(struct xhci *x)
 	return n;
 }
 
+static void wrap_next(struct xhci *x)
+{
+	x->wrap_uf = (mfindex_now(x) / MFINDEX_WRAP + 1) * MFINDEX_WRAP;
+}
+
 void timer_update(struct xhci *x)
 {
-	uint64_t at = intr_next_deadline(x), wrap;
+	uint64_t at = intr_next_deadline(x), iso = isoch_deadline(x), wrap;
 
+	if (iso < at)
+		at = iso;
 	if ((x->usbcmd & CMD_EWE) && xhci_running(x)) {
-		wrap = (mfindex_now(x) / MFINDEX_WRAP + 1) * MFINDEX_WRAP;
-		wrap = x->run_ns + (wrap - x->mfindex_base) * MICROFRAME_NS;
+		wrap = x->run_ns +
+		       (x->wrap_uf - x->mfindex_base) * MICROFRAME_NS;
 		if (wrap < at)
 			at = wrap;
 	}
@@ -83,8 +90,11 @@ void xhci_timer(struct xhci *x)
 	if (at == UINT64_MAX || now < at)
 		return;
 	x->timer_at = UINT64_MAX;
-	if ((x->usbcmd & CMD_EWE) && at != intr_next_deadline(x))
+	if ((x->usbcmd & CMD_EWE) && mfindex_now(x) >= x->wrap_uf) {
+		wrap_next(x);
 		mfindex_wrap_event(x);
+	}
+	isoch_timer(x, now);
 	intr_update_all(x);
 	timer_update(x);
 }
@@ -94,6 +104,7 @@ static void run_stop(struct xhci *x, bool run)
 	if (run && !xhci_running(x)) {
 		x->run_ns = x->ops->now_ns(x->host);
 		x->usbsts &= ~STS_HCH;
+		wrap_next(x);
 		port_flush_events(x);
 		ep_resume_all(x);
 	} else if (!run && xhci_running(x)) {
@@ -189,8 +200,10 @@ void usbcmd_write(struct xhci *x, uint32_t v)
 		run_stop(x, x->usbcmd & CMD_RS);
 	if ((old ^ x->usbcmd) & CMD_INTE)
 		intr_update_all(x);
-	if ((old ^ x->usbcmd) & CMD_EWE)
+	if ((old ^ x->usbcmd) & CMD_EWE) {
+		wrap_next(x);
 		timer_update(x);
+	}
 }
 
 void usbsts_write(struct xhci *x, uint32_t v)
@@ -231,7 +244,7 @@ bool xhci_run(struct xhci *x)
 
 		part = budget < RUN_TRBS / 4 ? budget : RUN_TRBS / 4;
 		budget -= part;
-		if (ep_service(q, &part))
+		if (epq_service(q, &part))
 			ep_ready(q);
 		budget += part;
 		if (budget)

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * isoch.c - when isochronous TDs go, xHCI 1.2 §4.11.2.5, §4.10.3, §4.14.2.
+ *
+ * The device paces its transfers: a TD is lent to it as soon as its turn is
+ * near, so that several are in flight and no interval is lost. What MFINDEX
+ * decides is when a stream starts, whether a TD came too late for its frame,
+ * and when a ring without TDs is an underrun or overrun.
+ */
+#include "emu/core.h"
+
+#define UF_NS 125000u
+#define UF_FRAME 8u    /* microframes a frame */
+#define FRAMES 2048u   /* Frame ID wraps */
+#define WINDOW_MS 895u /* §4.11.2.5: frames ahead that a Frame ID can name */
+#define IST_UF 1u      /* HCSPARAMS2.IST */
+#define LEAD_UF 8u     /* a TD goes to the device this long before */
+
+static uint64_t esit(const struct xhci_ep *ep)
+{
+	return 1ull << ep->info.interval;
+}
+
+void isoch_add(struct xhci_ep *ep)
+{
+	struct xhci *x = ep->slot->x;
+
+	ep->iso_next = x->iso_list;
+	x->iso_list = ep;
+}
+
+void isoch_remove(struct xhci_ep *ep)
+{
+	struct xhci_ep **p = &ep->slot->x->iso_list;
+
+	while (*p && *p != ep)
+		p = &(*p)->iso_next;
+	if (*p)
+		*p = ep->iso_next;
+}
+
+static uint64_t align_up(uint64_t uf, uint64_t step)
+{
+	return (uf + step - 1) / step * step;
+}
+
+/*
+ * The microframe a Frame ID means: the nearest one ahead, or behind when
+ * that is beyond the window. True: it is ahead, or now.
+ */
+static bool frame_to_uf(uint64_t now, uint16_t frame_id, uint64_t *ret_uf)
+{
+	uint64_t frame = now / UF_FRAME;
+	uint64_t ahead = (frame_id - frame) % FRAMES;
+
+	if (ahead <= WINDOW_MS) {
+		*ret_uf = (frame + ahead) * UF_FRAME;
+		return true;
+	}
+	*ret_uf = 0;
+	return false;
+}
+
+/* The frame named is the one in which the stream's next interval lies. */
+static bool contiguous(const struct xhci_ep *ep, const struct xhci_td *td)
+{
+	return ep->iso_on &&
+	       (td->sia || ep->iso_uf / UF_FRAME % FRAMES == td->frame_id);
+}
+
+void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td)
+{
+	struct xhci *x = ep->slot->x;
+	uint64_t now = mfindex_now(x), at = align_up(now + IST_UF, esit(ep));
+	bool in_stream = contiguous(ep, td);
+
+	if (in_stream) {
+		/* the device's pace rules, also when it lags behind MFINDEX */
+		at = ep->iso_uf;
+	} else if (!td->sia && !frame_to_uf(now, td->frame_id, &at)) {
+		td->cc = CC_MISSED_SERVICE;
+		return;
+	}
+	ep->iso_on = true;
+	ep->iso_uf = at + esit(ep);
+	ep->iso_at = UINT64_MAX;
+	td->xfer.frame = (uint32_t)at;
+	if (in_stream || at <= now + LEAD_UF)
+		return;
+	/* a start, or a gap: not before its time */
+	td->state = TD_WAITING;
+	ep->iso_at = x->run_ns + (at - LEAD_UF - x->mfindex_base) * UF_NS;
+	timer_update(x);
+}
+
+/* §4.10.3.1: the next interval comes and finds no TD */
+void isoch_idle(struct xhci_ep *ep)
+{
+	struct xhci *x = ep->slot->x;
+
+	if (ep->iso_at != UINT64_MAX)
+		return;
+	ep->iso_at = x->ops->now_ns(x->host) + (esit(ep) + UF_FRAME) * UF_NS;
+	timer_update(x);
+}
+
+uint64_t isoch_deadline(const struct xhci *x)
+{
+	uint64_t at = UINT64_MAX;
+
+	for (const struct xhci_ep *ep = x->iso_list; ep; ep = ep->iso_next)
+		if (ep->iso_at < at)
+			at = ep->iso_at;
+	return at;
+}
+
+static void ep_timer(struct xhci_ep *ep)
+{
+	struct xhci_epq *q = &ep->q;
+	struct td_event ev = {
+		.cc = ep->info.ep & USB_DIR_IN ? CC_RING_OVERRUN
+					       : CC_RING_UNDERRUN,
+		.intr = (uint16_t)SLOT_CTX_INTR(ep->slot->ctx[2])};
+
+	ep->iso_at = UINT64_MAX;
+	if (q->tail && q->tail->state == TD_WAITING) {
+		td_submit(q, q->tail);
+		ep_ready(q);
+	} else if (!q->head && ep->iso_on && ep->state == EP_RUNNING &&
+		   xhci_running(ep->slot->x)) {
+		ep->iso_on = false;
+		ep_post_event(ep, &ev); /* no room: nobody waits for it */
+	}
+}
+
+void isoch_timer(struct xhci *x, uint64_t now_ns)
+{
+	for (struct xhci_ep *ep = x->iso_list; ep; ep = ep->iso_next)
+		if (ep->iso_at <= now_ns)
+			ep_timer(ep);
+}
