@@ -10,6 +10,8 @@ SOVERSION := 0
 CC ?= gcc
 B ?= build
 SAN ?=
+# V=1 shows the commands
+Q := $(if $(V),,@)
 
 PKGS := libusb-1.0 jansson
 ifeq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && echo y),y)
@@ -54,28 +56,33 @@ help:
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC      $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # one archive a layer, so that unit tests can link a layer and no more
 define layer_rule
 $(B)/lib$(1).a: $(call obj,$(filter $(1)/%,$(LIB_SRC)))
 	@mkdir -p $$(@D)
-	rm -f $$@
-	$$(AR) rcs $$@ $$^
+	@echo "  AR      $$@"
+	$(Q)rm -f $$@
+	$(Q)$$(AR) rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 
 $(B)/libvxhci.a: $(call obj,$(LIB_SRC))
-	rm -f $@
-	$(AR) rcs $@ $^
+	@echo "  AR      $@"
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/libvxhci.so: $(call obj,$(LIB_SRC)) vmm/libvxhci.map
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,libvxhci.so.$(SOVERSION) \
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libvxhci.so.$(SOVERSION) \
 		-Wl,--version-script=vmm/libvxhci.map -o $@ \
 		$(call obj,$(LIB_SRC)) $(LIBS)
 
 $(B)/vxhci: $(call obj,$(PROG_SRC)) $(B)/libvxhci.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 clean:
 	rm -rf build

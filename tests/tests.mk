@@ -24,7 +24,8 @@ below_lib = $(call obj,$(TESTLIB_SRC)) $(below_vmm)
 define unit_rule
 $(B)/tests/$(2): $(B)/obj/tests/unit/$(2).o $(below_$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(TEST_LIBS) $$(LIBS)
+	@echo "  LD      $$@"
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(TEST_LIBS) $$(LIBS)
 endef
 layer_of = $(firstword $(subst _, ,$(1)))
 $(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),\
