@@ -166,7 +166,7 @@ idle=$(host idle)
 case $idle in
 skip) skip "$K idle: only with vxhci" ;;
 0) ok "$K idle for 10 s: vxhci wakes 0 times" ;;
-*) fail "$K idle for 10 s: vxhci wakes $idle times" ;;
+*) fail "$K idle for 10 s: vxhci wakes 0 times, but: $idle" ;;
 esac
 
 check "$K suspended when idle, and used again" suspend_and_use

@@ -50,7 +50,10 @@ host_idle() {
 	sleep 1
 	before=$(wakeups)
 	sleep 10
-	echo $(($(wakeups) - before))
+	after=$(wakeups)
+	# one that is dead does not wake either
+	grep -q '^State:.[RS]' /proc/"${serve_pids# }"/status || after=dead
+	[ "$after" = dead ] && echo dead || echo $((after - before))
 }
 
 SLOTS="30,xhci,storage=$WORK/super.img,speed=super,storage=$WORK/high.img,speed=high,storage=$WORK/full.img,speed=full"
