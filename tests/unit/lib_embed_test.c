@@ -204,6 +204,36 @@ static void a_disk_is_read(void **state)
 	}
 }
 
+/*
+ * A completion queued while work is done is work too: a VMM that calls again
+ * only when it is told to must not be left waiting.
+ */
+static void dispatch_leaves_nothing_behind(void **state)
+{
+	const uint8_t get[8] = {0x80, 6, 0, 1, 0, 0, 18, 0};
+	struct vxhci_stats before, after;
+	uint64_t timeout;
+	uint32_t td;
+	struct rig g;
+
+	(void)state;
+	rig_up(&g, "");
+	vxhci_get_stats(g.e.v, &before);
+	assert_int_equal(
+		gdrv_control_post(g.v->ring[1], OS_LINUX, get, g.data, &td), 0);
+	gdrv_doorbell(&g.d, g.v->slot, 1, 0);
+	do {
+		vxhci_dispatch(g.e.v, &timeout);
+	} while (timeout == 0);
+	vxhci_get_stats(g.e.v, &after);
+	assert_int_equal(after.in_flight, 0);
+	assert_int_equal(after.transfers, before.transfers + 1);
+	assert_int_equal(after.bytes, before.bytes + 18);
+	assert_true(after.events > before.events);
+	gdrv_pump(&g.d);
+	rig_down(&g);
+}
+
 /* The mapping of a transfer in flight is released after it, not before. */
 static void memory_unmapped_in_flight(void **state)
 {
@@ -289,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_disk_is_read),
+		cmocka_unit_test(dispatch_leaves_nothing_behind),
 		cmocka_unit_test(memory_unmapped_in_flight),
 		cmocka_unit_test(destroyed_in_flight),
 		cmocka_unit_test(reset_in_flight),
