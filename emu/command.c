@@ -299,6 +299,9 @@ static bool command_end(struct xhci *x, enum cc cc)
 	struct xhci_cmd *c = &x->cmd;
 	bool said = c->aborted;
 
+	for (unsigned d = 1; c->slot && d < NDCI; d++)
+		if ((c->wait_mask & 1u << d) && c->slot->ep[d])
+			ep_drain_end(c->slot->ep[d]);
 	c->busy = false;
 	c->aborted = false;
 	c->slot = NULL;
@@ -324,10 +327,13 @@ static bool command_resume(struct xhci *x)
 static bool command_begin(struct xhci *x)
 {
 	const struct cmd_rule *r = &cmd_rules[TRB_TYPE(x->cmd.trb.control)];
-	unsigned cc = r->begin ? r->begin(x) : (unsigned)CC_TRB_ERROR;
+	unsigned cc;
 
 	x->stats.commands++;
 	x->cmd.busy = true;
+	x->cmd.slot = NULL;
+	x->cmd.wait_mask = 0;
+	cc = r->begin ? r->begin(x) : (unsigned)CC_TRB_ERROR;
 	if (cc == CMD_WAIT)
 		return command_resume(x);
 	return command_end(x, cc);

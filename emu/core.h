@@ -339,8 +339,10 @@ struct xhci_ep *ep_create(struct xhci_slot *s, unsigned dci,
 void ep_destroy(struct xhci_ep *ep); /* quiet, or its TDs are freed */
 void ep_doorbell(struct xhci_ep *ep, unsigned stream);
 void ep_drain(struct xhci_ep *ep, enum ep_drain why);
-/* The last transfer is back: whoever waited for that goes on. */
+/* If the last transfer is back: whoever waited for that goes on. */
 void ep_drain_check(struct xhci_ep *ep);
+/* The endpoint is quiet, and may fetch again. */
+void ep_drain_end(struct xhci_ep *ep);
 bool ep_quiet(const struct xhci_ep *ep);
 void ep_ready(struct xhci_epq *q);
 void ep_set_state(struct xhci_ep *ep, enum ep_state st);

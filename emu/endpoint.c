@@ -116,14 +116,27 @@ bool ep_quiet(const struct xhci_ep *ep)
 	return true;
 }
 
+/* A command waits for this endpoint, and decides what it does next. */
+static bool ep_held(const struct xhci_ep *ep)
+{
+	const struct xhci_cmd *c = &ep->slot->x->cmd;
+
+	return c->busy && c->slot == ep->slot && (c->wait_mask & 1u << ep->dci);
+}
+
+void ep_drain_end(struct xhci_ep *ep)
+{
+	ep->drain = DRAIN_NONE;
+	if (ep->state == EP_RUNNING)
+		ep_ready_all(ep);
+}
+
 void ep_drain_check(struct xhci_ep *ep)
 {
-	struct xhci *x = ep->slot->x;
 	struct xhci_epq *q;
 
 	if (ep->drain == DRAIN_NONE || !ep_quiet(ep))
 		return;
-	ep->drain = DRAIN_NONE;
 	EP_FOR_EACH_Q(ep, q)
 	{
 		q->rewound = false;
@@ -131,10 +144,10 @@ void ep_drain_check(struct xhci_ep *ep)
 	}
 	ep->iso_on = false;
 	ep->iso_at = UINT64_MAX;
-	if (ep->state == EP_RUNNING && !x->cmd.busy)
-		ep_ready_all(ep);
-	if (x->cmd.busy)
-		xhci_kick(x);
+	if (ep_held(ep))
+		xhci_kick(ep->slot->x);
+	else
+		ep_drain_end(ep);
 }
 
 /* Ask for everything back, youngest first. */

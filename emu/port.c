@@ -204,6 +204,8 @@ static bool port_event(struct xhci *x, struct xhci_port *p, enum port_event ev)
 		else if (old == PORT_U3)
 			p->ops->suspend(p->dev, false);
 	}
+	if (p->state == PORT_U0)
+		ep_resume_all(x); /* rings that slept with the link */
 	if (r->changes)
 		port_changed(x, p, r->changes);
 	/* what is plugged in is seen again when the port looks for it */

@@ -24,6 +24,8 @@ static void td_append(struct xhci_epq *q, struct xhci_td *td)
 
 static void td_remove(struct xhci_epq *q, struct xhci_td *td)
 {
+	struct xhci *x = q->ep->slot->x;
+
 	if (td->prev)
 		td->prev->next = td->next;
 	else
@@ -33,7 +35,11 @@ static void td_remove(struct xhci_epq *q, struct xhci_td *td)
 	else
 		q->tail = td->prev;
 	q->ntds--;
-	td_put(q->ep->slot->x, td);
+	td_put(x, td);
+	if (x->starved) {
+		x->starved = false;
+		ep_resume_all(x);
+	}
 }
 
 void epq_drop_done(struct xhci_epq *q)
@@ -55,7 +61,7 @@ static bool cc_halts(const struct xhci_ep *ep, enum cc cc)
 	return ep->info.type != USB_ISOCH || cc == CC_TRB_ERROR;
 }
 
-static void post(struct xhci_ep *ep, const struct td_event *ev)
+bool ep_post_event(struct xhci_ep *ep, const struct td_event *ev)
 {
 	struct xhci_trb trb = {.param = ev->ptr,
 			       .status = (ev->len & EV_LEN_MAX) |
@@ -65,15 +71,7 @@ static void post(struct xhci_ep *ep, const struct td_event *ev)
 					  (uint32_t)ep->dci << 16 |
 					  (uint32_t)ep->slot->id << 24};
 
-	intr_post(ep->slot->x, ev->intr, &trb, ev->bei);
-}
-
-bool ep_post_event(struct xhci_ep *ep, const struct td_event *ev)
-{
-	if (!intr_has_room(ep->slot->x, ev->intr))
-		return false;
-	post(ep, ev);
-	return true;
+	return intr_post(ep->slot->x, ev->intr, &trb, ev->bei);
 }
 
 /*
@@ -91,7 +89,6 @@ static void epq_halt(struct xhci_epq *q, struct xhci_td *td, enum cc cc)
 	}
 	q->resume_off = td->control ? 0 : off;
 	q->resume_edtla = td->control ? 0 : td->walk.edtla;
-	ep->slot->x->stats.errors++;
 	ep_set_state(ep, cc == CC_TRB_ERROR ? EP_ERROR : EP_HALTED);
 }
 
@@ -104,16 +101,18 @@ static bool td_post_events(struct xhci_epq *q, struct xhci_td *td,
 	struct td_event ev;
 
 	while (td_retire(td, &w, &ev)) {
-		if (!intr_has_room(x, ev.intr))
-			return false;
-		td->walk = w;
 		if (cc_halts(q->ep, ev.cc)) {
+			if (!intr_has_room(x, ev.intr))
+				return false;
+			td->walk = w;
 			epq_halt(q, td, ev.cc);
 			*ret_halted = true;
-		} else if (ev.cc != CC_SUCCESS && ev.cc != CC_SHORT_PACKET) {
-			x->stats.errors++;
 		}
-		post(q->ep, &ev);
+		if (!ep_post_event(q->ep, &ev))
+			return false;
+		td->walk = w;
+		if (ev.cc != CC_SUCCESS && ev.cc != CC_SHORT_PACKET)
+			x->stats.errors++;
 	}
 	td->walk = w;
 	return true;
@@ -335,10 +334,6 @@ void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 	td->state = TD_DONE;
 	td_drop_holds(x, td);
 	td_walk_start(td);
-	if (x->starved) {
-		x->starved = false;
-		ep_resume_all(x);
-	}
 	if (ep->drain == DRAIN_DROP || x->resetting) {
 		td_remove(q, td);
 		ep_drain_check(ep);
@@ -368,6 +363,5 @@ bool ep_post_stopped(struct xhci_ep *ep)
 	if (!intr_has_room(ep->slot->x, ev.intr))
 		return false;
 	ep_set_state(ep, EP_STOPPED);
-	post(ep, &ev);
-	return true;
+	return ep_post_event(ep, &ev);
 }
