@@ -14,6 +14,11 @@ SAN ?=
 Q := $(if $(V),,@)
 
 PKGS := libusb-1.0 jansson
+# names from udev's hardware database, where there is a libudev
+ifeq ($(shell pkg-config --exists libudev 2>/dev/null && echo y),y)
+PKGS += libudev
+CPPFLAGS += -DHAVE_LIBUDEV
+endif
 ifeq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && echo y),y)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS))

@@ -7,14 +7,14 @@ set -eu
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
 
-build='gcc libc6-dev make pkg-config libusb-1.0-0-dev libjansson-dev'
+build='gcc libc6-dev make pkg-config libusb-1.0-0-dev libudev-dev libjansson-dev'
 guest='busybox-static cpio kmod xz-utils e2fsprogs debian-archive-keyring'
 
 packages() {
 	case $1 in
 	build) echo "$build" ;;
 	demo) echo "$build $guest" ;;
-	check) echo "$build $guest clang clang-format libcmocka-dev" ;;
+	check) echo "$build $guest clang clang-format libcmocka-dev umockdev" ;;
 	bench) echo "$build $guest libcmocka-dev" ;;
 	fuzz) echo "$build clang libclang-rt-dev llvm" ;;
 	*) die "$1: not a purpose: use build, check, demo, bench or fuzz" ;;
