@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Bytes from which on memory is taken for that of the guest */
+#define LARGE_MAP (32u << 20)
+
 void vfu_fds_close(struct vfu_fds *f)
 {
 	for (unsigned i = 0; i < f->n; i++)
@@ -118,13 +121,36 @@ static int do_version(struct vfu_dev *d, const struct vfu_req *req,
 	return 0;
 }
 
+/*
+ * Memory without a descriptor is refused. QEMU has some of that at each start
+ * (its ROMs, video memory), where no USB transfer ever goes; if it is as large
+ * as a guest's memory is, somebody should be told.
+ */
+static void log_no_fd(const struct vfu_dev *d, const struct vfu_req *req)
+{
+	bool large = req->u.map.size >= LARGE_MAP;
+	char line[160];
+
+	if (!d->log)
+		return;
+	snprintf(line, sizeof(line),
+		 "memory at %#llx (%llu KiB) is not shared by the client and "
+		 "not used%s",
+		 (unsigned long long)req->u.map.iova,
+		 (unsigned long long)req->u.map.size / 1024,
+		 large ? ": start the VM with shared memory" : "");
+	d->log(d->log_arg, large ? VXHCI_LOG_WARN : VXHCI_LOG_INFO, line);
+}
+
 static int do_map(struct vfu_dev *d, const struct vfu_req *req,
 		  struct vfu_fds *fds, uint8_t *out, size_t *ret_size)
 {
-	int err = vfu_dma_map(&d->dma, d->v, req, fds->n ? fds->fd[0] : -1);
-
+	if (!fds->n) {
+		log_no_fd(d, req);
+		return -EINVAL;
+	}
 	*ret_size = vfu_reply_ok(req, out);
-	return err;
+	return vfu_dma_map(&d->dma, d->v, req, fds->fd[0]);
 }
 
 static int do_unmap(struct vfu_dev *d, const struct vfu_req *req,
@@ -265,8 +291,9 @@ static int (*const handlers[])(struct vfu_dev *d, const struct vfu_req *req,
 	[VFU_REGION_WRITE_MULTI] = do_multi,
 };
 
+/* What clients do as a matter of course is no warning */
 static void log_refused(const struct vfu_dev *d, const struct vfu_req *req,
-			int err)
+			bool usual, int err)
 {
 	char line[96];
 
@@ -274,7 +301,14 @@ static void log_refused(const struct vfu_dev *d, const struct vfu_req *req,
 		return;
 	snprintf(line, sizeof(line), "client's command %u (id %u) refused: %s",
 		 req->cmd, req->id, strerror(err));
-	d->log(d->log_arg, VXHCI_LOG_WARN, line);
+	d->log(d->log_arg, usual ? VXHCI_LOG_DEBUG : VXHCI_LOG_WARN, line);
+}
+
+/* QEMU maps memory that has no descriptor, and looks for an error interrupt */
+static bool is_usual(const struct vfu_req *req, const struct vfu_fds *fds)
+{
+	return (req->cmd == VFU_DMA_MAP && !fds->n) ||
+	       req->cmd == VFU_DEVICE_GET_IRQ_INFO;
 }
 
 ssize_t vfu_dev_message(struct vfu_dev *d, const uint8_t *msg, size_t have,
@@ -295,7 +329,7 @@ ssize_t vfu_dev_message(struct vfu_dev *d, const uint8_t *msg, size_t have,
 	if (!err)
 		err = handlers[req.cmd](d, &req, fds, out, &size);
 	if (err) {
-		log_refused(d, &req, -err);
+		log_refused(d, &req, is_usual(&req, fds), -err);
 		size = vfu_reply_error(&req, -err, out);
 	}
 	return req.no_reply ? 0 : (ssize_t)size;
