@@ -131,7 +131,7 @@ static int pair_up(struct gather *g)
 {
 	unsigned fds = (unsigned)serve_activated_fds();
 
-	if (!g->o.npairs)
+	if (!g->o.npairs && !g->nsockets)
 		return cmd_error("serve: no controller is given: add "
 				 "-s SLOT,xhci[,OPTION...]");
 	if (fds && g->nsockets)

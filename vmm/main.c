@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 	const struct cmd *c;
 
 	if (argc < 2)
-		return cmd_error("no command is given: see vxhci help");
+		return cmd_error("command: none is given: see vxhci help");
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") ||
 	    !strcmp(argv[1], "-h"))
 		return run_help(argc - 1, argv + 1);
