@@ -65,9 +65,9 @@ int watcher_start_ops(const struct watcher_ops *ops, struct watcher **ret);
 /*
  * watcher_rebind - what the watcher does: the device of @n, if it is still
  * there with these ids, gets its configuration and its drivers back. @sys and
- * @dev are "/sys" and "/dev" but for tests. Async-signal-safe. Returns 0,
- * -ENODEV (another device or none), -EBUSY (an interface is claimed still),
- * or -errno.
+ * @dev are "/sys" and "/dev" but for tests. Allocates
+ * nothing: it runs in a fork of a process with threads. Returns 0, -ENODEV
+ * (another device or none), -EBUSY (an interface is claimed still), or -errno.
  */
 int watcher_rebind(const struct watcher_note *n, const char *sys,
 		   const char *dev);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* watcher_rebind.c - the host's drivers on a device again, without libusb */
+#include "hostusb/watcher.h"
+
+#include <errno.h>
+
+#ifdef __linux__
+
+#include <fcntl.h>
+#include <linux/usbdevice_fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define MAX_PATH 384u
+
+/* The device as sysfs has it */
+struct target {
+	const char *sys;
+	char name[32];      /* "1-2.3" */
+	char dir[MAX_PATH]; /* its folder */
+	unsigned config;    /* the current one */
+	int fd;             /* its node, or -1 */
+};
+
+/* A number in a file of the device, or -1 */
+static long read_number(const struct target *t, const char *attr, int base)
+{
+	char path[MAX_PATH + 32], buf[16];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", t->dir, attr);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (n <= 0)
+		return -1;
+	buf[n] = '\0';
+	return strtol(buf, NULL, base);
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* Is it the device that was noted? Then open its node, if we may. */
+static int find_target(const struct watcher_note *n, const char *sys,
+		       const char *dev, struct target *t)
+{
+	struct usb_info i = {.bus = n->bus, .npath = n->npath};
+	char node[MAX_PATH];
+	long addr, config;
+
+	if (!n->npath || n->npath > USB_MAX_DEPTH)
+		return -ENODEV;
+	memcpy(i.path, n->path, sizeof(i.path));
+	usb_path_name(&i, t->name, sizeof(t->name));
+	t->sys = sys;
+	if (snprintf(t->dir, sizeof(t->dir), "%s/bus/usb/devices/%s", sys,
+		     t->name) >= (int)sizeof(t->dir))
+		return -ENAMETOOLONG;
+	addr = read_number(t, "devnum", 10);
+	if (addr < 0 || read_number(t, "idVendor", 16) != n->vid ||
+	    read_number(t, "idProduct", 16) != n->pid)
+		return -ENODEV;
+	config = read_number(t, "bConfigurationValue", 10);
+	t->config = config > 0 ? (unsigned)config : 0;
+	snprintf(node, sizeof(node), "%s/bus/usb/%03u/%03lu", dev, n->bus,
+		 (unsigned long)addr);
+	t->fd = open(node, O_RDWR | O_CLOEXEC);
+	return 0;
+}
+
+static int set_config(struct target *t, uint8_t config)
+{
+	char path[MAX_PATH + 32], text[8];
+	unsigned value = config;
+	int err = -ENODEV;
+
+	if (t->fd >= 0)
+		err = ioctl(t->fd, USBDEVFS_SETCONFIGURATION, &value) < 0
+			      ? -errno
+			      : 0;
+	if (err && err != -EBUSY) {
+		/* the other way in, for root */
+		snprintf(path, sizeof(path), "%s/bConfigurationValue", t->dir);
+		snprintf(text, sizeof(text), "%u", config);
+		err = write_file(path, text);
+	}
+	if (!err)
+		t->config = config;
+	return err;
+}
+
+/* 0: it has a driver; -EBUSY: that is usbfs; -ENOENT: none; -ENODEV: gone */
+static int find_driver(const struct target *t, const char *iface)
+{
+	char path[MAX_PATH + 64], to[MAX_PATH];
+	const char *base;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", t->dir, iface);
+	if (access(path, F_OK) != 0)
+		return -ENODEV;
+	snprintf(path, sizeof(path), "%s/%s/driver", t->dir, iface);
+	n = readlink(path, to, sizeof(to) - 1);
+	if (n < 0)
+		return -ENOENT;
+	to[n] = '\0';
+	base = strrchr(to, '/');
+	return strcmp(base ? base + 1 : to, "usbfs") ? 0 : -EBUSY;
+}
+
+/* Have the kernel look for a driver, or bind the one of before. */
+static int bind_iface(const struct target *t, uint8_t number,
+		      const char *driver)
+{
+	struct usbdevfs_ioctl cmd = {.ifno = number,
+				     .ioctl_code = USBDEVFS_CONNECT};
+	char iface[48], path[MAX_PATH];
+	int err;
+
+	snprintf(iface, sizeof(iface), "%s:%u.%u", t->name, t->config, number);
+	err = find_driver(t, iface);
+	if (err != -ENOENT)
+		return err == -ENODEV ? 0 : err;
+	err = -EACCES;
+	if (t->fd >= 0)
+		err = ioctl(t->fd, USBDEVFS_IOCTL, &cmd) < 0 ? -errno : 0;
+	if (err && find_driver(t, iface) == -ENOENT) {
+		snprintf(path, sizeof(path), "%s/bus/usb/drivers_probe",
+			 t->sys);
+		err = write_file(path, iface);
+	}
+	if (driver[0] && !strchr(driver, '/') &&
+	    find_driver(t, iface) == -ENOENT) {
+		/* bound by hand before: no match finds it */
+		snprintf(path, sizeof(path), "%s/bus/usb/drivers/%s/bind",
+			 t->sys, driver);
+		write_file(path, iface);
+	}
+	return err == -EBUSY && find_driver(t, iface) == 0 ? 0 : err;
+}
+
+/* All that can be; -EBUSY if that is worth another try */
+static int bind_ifaces(const struct target *t, const struct watcher_note *n)
+{
+	int ret = 0;
+
+	for (uint8_t k = 0; k < 32; k++) {
+		int err;
+
+		if (!(n->ifaces & UINT32_C(1) << k))
+			continue;
+		err = bind_iface(t, k, n->driver[k]);
+		if (err && ret != -EBUSY)
+			ret = err;
+	}
+	return ret;
+}
+
+int watcher_rebind(const struct watcher_note *n, const char *sys,
+		   const char *dev)
+{
+	struct target t;
+	int err = find_target(n, sys, dev, &t);
+
+	if (err)
+		return err;
+	if (n->config && n->config != t.config)
+		err = set_config(&t, n->config);
+	/* without its configuration there are other interfaces, or none */
+	if (!err)
+		err = bind_ifaces(&t, n);
+	if (t.fd >= 0)
+		close(t.fd);
+	return err;
+}
+
+#else
+
+int watcher_rebind(const struct watcher_note *n, const char *sys,
+		   const char *dev)
+{
+	(void)n;
+	(void)sys;
+	(void)dev;
+	return -ENOTSUP;
+}
+
+#endif
