@@ -99,6 +99,13 @@ static void mode_select_changes_the_write_cache_and_nothing_else(void **state)
 	disk_command(&k, cdb, 10, false, b, 512, whole);
 	assert_true(fake.jobs >= 1);
 	assert_int_equal(k.s->bot.job.op, IMAGE_SYNC);
+	memset(cdb, 0, sizeof(cdb));
+	cdb[0] = 0x41; /* and so is WRITE SAME */
+	cdb[8] = 1;
+	memset(b, 1, sizeof(b));
+	disk_command(&k, cdb, 10, false, b, 512, whole);
+	assert_int_equal(k.s->bot.job.op, IMAGE_FILL);
+	assert_true(k.s->bot.job.sync);
 	disk_close(&k);
 }
 

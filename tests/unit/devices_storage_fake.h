@@ -196,4 +196,79 @@ static inline void cdb_rw10(uint8_t *cdb, uint8_t op, uint32_t lba,
 	put_be16(cdb + 7, count);
 }
 
+static inline int clear_halt(struct disk *k, uint8_t ep)
+{
+	return fake_control(k->dev, 2, USB_REQ_CLEAR_FEATURE, 0, ep, NULL, 0);
+}
+
+static inline unsigned halt_status(struct disk *k, uint8_t ep)
+{
+	uint8_t b[2];
+
+	assert_int_equal(
+		fake_control(k->dev, 0x82, USB_REQ_GET_STATUS, 0, ep, b, 2), 2);
+	return b[0];
+}
+
+static inline int mass_storage_reset(struct disk *k)
+{
+	return fake_control(k->dev, 0x21, 0xff, 0, 0, NULL, 0);
+}
+
+static inline void recover(struct disk *k)
+{
+	assert_int_equal(mass_storage_reset(k), 0);
+	assert_int_equal(clear_halt(k, STORAGE_EP_IN), 0);
+	assert_int_equal(clear_halt(k, STORAGE_EP_OUT), 0);
+}
+
+/* The disk does what it is told: a block is written and read again. */
+static inline void check_works(struct disk *k)
+{
+	uint8_t cdb[10], b[512], c[512];
+
+	memset(b, 0x3c, sizeof(b));
+	cdb_rw10(cdb, 0x2a, 4000, 1);
+	assert_int_equal(
+		disk_command(k, cdb, 10, false, b, 512, (struct cut){0, 0, 0})
+			.status,
+		0);
+	cdb_rw10(cdb, 0x28, 4000, 1);
+	assert_int_equal(
+		disk_command(k, cdb, 10, true, c, 512, (struct cut){0, 0, 0})
+			.status,
+		0);
+	assert_memory_equal(b, c, 512);
+}
+
+static inline struct fake_xfer *start(struct disk *k, uint8_t ep,
+				      const void *data, size_t len)
+{
+	struct fake_xfer *f = fake_xfer(ep, data, len, 0);
+
+	fake_submit(k->dev, f);
+	return f;
+}
+
+static inline struct fake_xfer *start_cbw(struct disk *k, uint8_t op,
+					  uint32_t lba, uint16_t blocks)
+{
+	uint8_t cdb[10];
+	struct fake_xfer *f;
+
+	cdb_rw10(cdb, op, lba, blocks);
+	f = cbw_xfer(9, blocks * 512u, op == 0x28, cdb, 10);
+	fake_submit(k->dev, f);
+	return f;
+}
+
+static inline void expect(struct fake_xfer *f, enum usb_status status,
+			  uint32_t actual)
+{
+	assert_true(f->done);
+	assert_int_equal(f->x.status, status);
+	assert_int_equal(f->x.actual, actual);
+	fake_xfer_free(f);
+}
+
 #endif

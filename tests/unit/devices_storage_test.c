@@ -99,7 +99,7 @@ static void data_moves_whole_however_it_is_cut(void **state)
 		{256, {65536, 4096, false}}, /* EDK2 */
 		{256, {65536, 4096, true}},  {240, {16384, 512, true}},
 		{64, {1, 0, false}},         {7, {511, 13, true}},
-		{4000, {0, 1000, false}}, /* more than IMAGE_IOVS, a chunk */
+		{4000, {0, 1024, false}}, /* more than IMAGE_IOVS, a chunk */
 		{4000, {0, 0, true}},        {4000, {300000, 4096, true}},
 	};
 	uint8_t *buf = malloc(4000 * 512), cdb[10];
