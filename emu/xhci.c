@@ -107,6 +107,7 @@ static void run_stop(struct xhci *x, bool run)
 		wrap_next(x);
 		port_flush_events(x);
 		ep_resume_all(x);
+		xhci_kick(x); /* rings may have been ready while halted */
 	} else if (!run && xhci_running(x)) {
 		/* §4.23.1.1: what the devices hold comes back to the rings */
 		x->mfindex_base = mfindex_now(x);
