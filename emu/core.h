@@ -350,8 +350,9 @@ void ep_write_ctx(struct xhci_ep *ep);
 void ep_set_deq(struct xhci_epq *q, uint64_t deq_dcs);
 void ep_reset(struct xhci_ep *ep, bool tsp);
 void ep_resume_all(struct xhci *x); /* rings that have work get their turn */
-/* The rings of an endpoint: its own, then those of its streams */
-#define EP_FOR_EACH_Q(ep, q) for ((q) = &(ep)->q; (q); (q) = (q)->sib)
+/* The rings of an endpoint: its one, or those of its streams in use */
+#define EP_FOR_EACH_Q(ep, q) \
+	for ((q) = (ep)->stream ? (ep)->q.sib : &(ep)->q; (q); (q) = (q)->sib)
 
 /* transfer.c */
 /* Work on one ring; returns true when it wants another turn. */
@@ -370,6 +371,7 @@ void isoch_remove(struct xhci_ep *ep);
 /* When is this TD to go? Sets td->state, and td->cc where it is too late. */
 void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td);
 void isoch_idle(struct xhci_ep *ep); /* the ring has run empty */
+void isoch_stop(struct xhci_ep *ep); /* the ring was taken back */
 uint64_t isoch_deadline(const struct xhci *x);
 void isoch_timer(struct xhci *x, uint64_t now_ns);
 

@@ -142,8 +142,7 @@ void ep_drain_check(struct xhci_ep *ep)
 		q->rewound = false;
 		q->fetch = q->deq;
 	}
-	ep->iso_on = false;
-	ep->iso_at = UINT64_MAX;
+	isoch_stop(ep);
 	if (ep_held(ep))
 		xhci_kick(ep->slot->x);
 	else

@@ -104,6 +104,15 @@ void isoch_idle(struct xhci_ep *ep)
 	timer_update(x);
 }
 
+void isoch_stop(struct xhci_ep *ep)
+{
+	ep->iso_on = false;
+	if (ep->iso_at == UINT64_MAX)
+		return;
+	ep->iso_at = UINT64_MAX;
+	timer_update(ep->slot->x);
+}
+
 uint64_t isoch_deadline(const struct xhci *x)
 {
 	uint64_t at = UINT64_MAX;

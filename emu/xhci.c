@@ -89,7 +89,7 @@ void xhci_timer(struct xhci *x)
 
 	if (at == UINT64_MAX || now < at)
 		return;
-	x->timer_at = UINT64_MAX;
+	x->timer_at = 0; /* none, and timer_update() has something to say */
 	if ((x->usbcmd & CMD_EWE) && mfindex_now(x) >= x->wrap_uf) {
 		wrap_next(x);
 		mfindex_wrap_event(x);

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Isochronous TDs: scheduling by SIA and Frame ID, Missed Service, Underrun
+ * and Overrun, errors that do not halt. xHCI 1.2 §4.10.3, §4.11.2.5.
+ */
+#include "tests/unit/emu_drv.h"
+
+#define ISO_OUT 6u
+#define ISO_IN 7u
+#define UF 125000u /* nanoseconds */
+#define MS 1000000u
+#define BUF 0x400000u
+
+/* An interval of 1 << @interval microframes on both endpoints */
+static struct fake *iso_ready(unsigned interval)
+{
+	struct fake *f = fake_ready(1);
+
+	ictx_clear(f, 0, 1u | 1u << ISO_OUT | 1u << ISO_IN);
+	put32(f, ictx(f, 1, 0), ISO_IN << 27);
+	ictx_ep(f, ISO_OUT, EPT_ISOCH_OUT, 1024, G_RING(ISO_OUT));
+	ictx_ep(f, ISO_IN, EPT_ISOCH_IN, 1024, G_RING(ISO_IN));
+	put32(f, ictx(f, ISO_OUT + 1, 0), interval << 16);
+	put32(f, ictx(f, ISO_IN + 1, 0), interval << 16);
+	assert_int_equal(cmd(f, G_ICTX, 0, T(CONFIGURE_EP) | SLOT(1)),
+			 CC_SUCCESS);
+	ev_forget(f);
+	return f;
+}
+
+static uint64_t iso_td(struct fake *f, unsigned dci, unsigned n, uint32_t len,
+		       uint32_t when)
+{
+	uint64_t at = G_RING(dci) + n * TRB_SIZE;
+
+	put(f, at, BUF + n * 1024, len,
+	    T(ISOCH) | TRB_C | TRB_IOC | TRB_ISP | when);
+	return at;
+}
+
+static uint32_t frame_id(struct fake *f, unsigned ahead)
+{
+	return (((rd(f, OFF_RT) >> 3) + ahead) & 0x7ff) << 20;
+}
+
+/* The device ends its oldest transfer as a host does: by its packet */
+static void packet_end(struct fake *f, enum usb_status st, uint32_t actual)
+{
+	struct usb_xfer *t = f->dev[1].held[0];
+
+	assert_int_equal(t->npackets, 1);
+	assert_int_equal(t->packet[0].length, t->length);
+	t->packet[0].status = st;
+	t->packet[0].actual = actual;
+	dev_end(&f->dev[1], 0, USB_OK, 0);
+	run(f);
+}
+
+static void sia_tds_go_at_once_and_in_order(void **state)
+{
+	struct fake *f = iso_ready(3);
+	uint64_t at[8];
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		at[i] = iso_td(f, ISO_IN, i, 100 + i, TRB_SIA);
+	ring_db(f, 1, ISO_IN);
+	assert_int_equal(f->dev[1].nheld, 8);
+	for (unsigned i = 0; i < 8; i++) {
+		struct usb_xfer *t = f->dev[1].held[i];
+
+		assert_int_equal(t->type, USB_ISOCH);
+		assert_int_equal(t->ep, 0x83);
+		assert_int_equal(t->length, 100 + i);
+		if (i) /* a service interval apart */
+			assert_int_equal(t->frame,
+					 f->dev[1].held[i - 1]->frame + 8);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		packet_end(f, USB_OK, i % 2 ? 100 + i : 10);
+	for (unsigned i = 0; i < 8; i++)
+		assert_event(xfer_event(f, i), at[i],
+			     i % 2 ? CC_SUCCESS : CC_SHORT_PACKET,
+			     i % 2 ? 0 : 90 + i);
+	fake_free(f);
+}
+
+static void frame_id_waits_for_its_frame(void **state)
+{
+	struct fake *f = iso_ready(3);
+
+	(void)state;
+	advance(f, 7 * MS);
+	iso_td(f, ISO_OUT, 0, 192, frame_id(f, 20));
+	iso_td(f, ISO_OUT, 1, 192, frame_id(f, 21));
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 0);
+	advance(f, 18 * MS);
+	assert_int_equal(f->dev[1].nheld, 0);
+	advance(f, 2 * MS);
+	assert_int_equal(f->dev[1].nheld, 2);
+	assert_int_equal(f->dev[1].held[0]->frame % 8, 0);
+	assert_int_equal(f->dev[1].held[1]->frame,
+			 f->dev[1].held[0]->frame + 8);
+	packet_end(f, USB_OK, 192);
+	packet_end(f, USB_OK, 192);
+	assert_int_equal(xfer_events(f), 2);
+	fake_free(f);
+}
+
+static void frame_id_across_its_wrap(void **state)
+{
+	struct fake *f = iso_ready(3);
+
+	(void)state;
+	advance(f, 2045ull * MS);
+	iso_td(f, ISO_OUT, 0, 192, frame_id(f, 6)); /* 2048 wraps to 0 */
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 0);
+	advance(f, 6 * MS);
+	assert_int_equal(f->dev[1].nheld, 1);
+	packet_end(f, USB_OK, 192);
+	fake_free(f);
+}
+
+static void a_frame_that_has_passed_is_missed_service(void **state)
+{
+	struct fake *f = iso_ready(3);
+	uint64_t late, next;
+
+	(void)state;
+	advance(f, 100 * MS);
+	late = iso_td(f, ISO_OUT, 0, 192, frame_id(f, 2048 - 5));
+	next = iso_td(f, ISO_OUT, 1, 192, TRB_SIA);
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 1); /* the ring goes on */
+	assert_event(xfer_event(f, 0), late, CC_MISSED_SERVICE, 192);
+	packet_end(f, USB_OK, 192);
+	assert_event(xfer_event(f, 1), next, CC_SUCCESS, 0);
+	assert_int_equal(octx_ep_state(f, 1, ISO_OUT), EP_RUNNING);
+	fake_free(f);
+}
+
+static void window_is_895_frames(void **state)
+{
+	struct fake *f = iso_ready(3);
+
+	(void)state;
+	advance(f, 100 * MS);
+	iso_td(f, ISO_OUT, 0, 8, frame_id(f, 896));
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(EV_CC(xfer_event(f, 0)), CC_MISSED_SERVICE);
+	iso_td(f, ISO_OUT, 1, 8, frame_id(f, 895));
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(xfer_events(f), 1);
+	advance(f, 895 * (uint64_t)MS);
+	assert_int_equal(f->dev[1].nheld, 1);
+	packet_end(f, USB_OK, 8);
+	fake_free(f);
+}
+
+/* A stream that the device runs later than MFINDEX loses nothing by that. */
+static void contiguous_frames_follow_the_devices_pace(void **state)
+{
+	struct fake *f = iso_ready(3);
+	uint32_t first;
+
+	(void)state;
+	advance(f, 50 * MS);
+	first = frame_id(f, 1) >> 20;
+	for (unsigned i = 0; i < 64; i++)
+		iso_td(f, ISO_OUT, i, 64, ((first + i) & 0x7ff) << 20);
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 64);
+	advance(f, 10 * MS); /* a guest that sleeps over its frames */
+	for (unsigned i = 64; i < 66; i++)
+		iso_td(f, ISO_OUT, i, 64, ((first + i) & 0x7ff) << 20);
+	advance(f, 100 * MS);
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 66);
+	while (f->dev[1].nheld)
+		packet_end(f, USB_OK, 64);
+	assert_int_equal(xfer_events(f), 66);
+	for (unsigned i = 0; i < 66; i++)
+		assert_int_equal(EV_CC(xfer_event(f, i)), CC_SUCCESS);
+	fake_free(f);
+}
+
+static void empty_ring_is_an_underrun_once(unsigned dci, enum cc cc)
+{
+	struct fake *f = iso_ready(3);
+	struct xhci_trb *e;
+
+	iso_td(f, dci, 0, 64, TRB_SIA);
+	ring_db(f, 1, dci);
+	advance(f, 20 * MS); /* the device still has it: no underrun */
+	assert_int_equal(xfer_events(f), 0);
+	packet_end(f, USB_OK, 64);
+	assert_int_equal(xfer_events(f), 1);
+	advance(f, 50 * MS);
+	assert_int_equal(xfer_events(f), 2);
+	e = xfer_event(f, 1);
+	assert_event(e, 0, cc, 0);
+	assert_int_equal(TRB_EP(e->control), dci);
+	assert_int_equal(f->timer_at, NO_TIME); /* and nothing ticks */
+	iso_td(f, dci, 1, 64, TRB_SIA);
+	ring_db(f, 1, dci);
+	packet_end(f, USB_OK, 64);
+	iso_td(f, dci, 2, 64, TRB_SIA); /* in time */
+	ring_db(f, 1, dci);
+	advance(f, 50 * MS);
+	assert_int_equal(xfer_events(f), 3);
+	packet_end(f, USB_OK, 64);
+	fake_free(f);
+}
+
+static void underrun_and_overrun(void **state)
+{
+	(void)state;
+	empty_ring_is_an_underrun_once(ISO_OUT, CC_RING_UNDERRUN);
+	empty_ring_is_an_underrun_once(ISO_IN, CC_RING_OVERRUN);
+}
+
+static void packet_errors_do_not_halt(void **state)
+{
+	static const struct {
+		enum usb_status st;
+		enum cc cc;
+	} rows[] = {
+		{USB_ERROR, CC_TRANSACTION_ERROR},
+		{USB_BABBLE, CC_BABBLE},
+		{USB_OVERRUN, CC_ISOCH_BUFFER_OVERRUN},
+		{USB_MISSED, CC_MISSED_SERVICE},
+		{USB_OK, CC_SUCCESS},
+	};
+	struct fake *f = iso_ready(0);
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		iso_td(f, ISO_IN, i, 64, TRB_SIA);
+	ring_db(f, 1, ISO_IN);
+	for (unsigned i = 0; i < 5; i++)
+		packet_end(f, rows[i].st, rows[i].st == USB_OK ? 64 : 0);
+	for (unsigned i = 0; i < 5; i++)
+		assert_event(xfer_event(f, i), G_RING(ISO_IN) + i * TRB_SIZE,
+			     rows[i].cc, rows[i].cc == CC_SUCCESS ? 0 : 64);
+	assert_int_equal(octx_ep_state(f, 1, ISO_IN), EP_RUNNING);
+	fake_free(f);
+}
+
+static void only_isoch_trbs_begin_a_td(void **state)
+{
+	struct fake *f = iso_ready(0);
+
+	(void)state;
+	put(f, G_RING(ISO_IN), BUF, 64, T(NORMAL) | TRB_C | TRB_IOC);
+	ring_db(f, 1, ISO_IN);
+	assert_event(xfer_event(f, 0), G_RING(ISO_IN), CC_TRB_ERROR, 64);
+	assert_int_equal(octx_ep_state(f, 1, ISO_IN), EP_ERROR);
+	put(f, G_RING(DCI_IN), BUF, 64, T(ISOCH) | TRB_C | TRB_IOC | TRB_SIA);
+	ring_db(f, 1, DCI_IN);
+	assert_event(xfer_event(f, 1), G_RING(DCI_IN), CC_TRB_ERROR, 64);
+	fake_free(f);
+}
+
+static void td_of_several_trbs_is_one_packet(void **state)
+{
+	struct fake *f = iso_ready(0);
+	uint64_t at = G_RING(ISO_OUT);
+
+	(void)state;
+	at = put(f, at, BUF, 1000, T(ISOCH) | TRB_C | TRB_CH | TRB_SIA);
+	at = put(f, at, BUF + 8192, 1000, T(NORMAL) | TRB_C | TRB_CH);
+	put(f, at, BUF + 16384, 1000, T(NORMAL) | TRB_C | TRB_IOC);
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 1);
+	assert_int_equal(f->dev[1].held[0]->length, 3000);
+	packet_end(f, USB_OK, 3000);
+	assert_event(xfer_event(f, 0), at, CC_SUCCESS, 0);
+	fake_free(f);
+}
+
+static void stop_leaves_what_is_not_done_on_the_ring(void **state)
+{
+	struct fake *f = iso_ready(3);
+	uint64_t at[4], stop;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		at[i] = iso_td(f, ISO_OUT, i, 64, TRB_SIA);
+	ring_db(f, 1, ISO_OUT);
+	packet_end(f, USB_OK, 64);
+	stop = cmd_post(f, 0, 0, T(STOP_EP) | SLOT(1) | EP(ISO_OUT));
+	run(f);
+	dev_end_cancelled(&f->dev[1], 0);
+	assert_int_equal(cmd_result(f, stop), CC_SUCCESS);
+	assert_event(xfer_event(f, 1), at[1], CC_STOPPED, 64);
+	assert_int_equal(octx_deq(f, 1, ISO_OUT), at[1] | EP_CTX_DCS);
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 3);
+	while (f->dev[1].nheld)
+		packet_end(f, USB_OK, 64);
+	assert_event(xfer_event(f, 4), at[3], CC_SUCCESS, 0);
+	fake_free(f);
+}
+
+static void stop_of_a_td_that_waits_for_its_frame(void **state)
+{
+	struct fake *f = iso_ready(3);
+	uint64_t at;
+
+	(void)state;
+	at = iso_td(f, ISO_OUT, 0, 64, frame_id(f, 100));
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(stop_ep(f, 1, ISO_OUT), CC_SUCCESS);
+	assert_event(xfer_event(f, 0), at, CC_STOPPED, 64);
+	assert_int_equal(f->timer_at, NO_TIME);
+	advance(f, 200 * MS);
+	assert_int_equal(f->dev[1].nheld, 0);
+	/* another one waits; the slot goes */
+	put32(f, at + 12, T(ISOCH) | TRB_C | TRB_IOC | frame_id(f, 100));
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(cmd(f, 0, 0, T(DISABLE_SLOT) | SLOT(1)), CC_SUCCESS);
+	advance(f, 200 * MS);
+	assert_int_equal(f->dev[1].nheld, 0);
+	fake_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sia_tds_go_at_once_and_in_order),
+		cmocka_unit_test(frame_id_waits_for_its_frame),
+		cmocka_unit_test(frame_id_across_its_wrap),
+		cmocka_unit_test(a_frame_that_has_passed_is_missed_service),
+		cmocka_unit_test(window_is_895_frames),
+		cmocka_unit_test(contiguous_frames_follow_the_devices_pace),
+		cmocka_unit_test(underrun_and_overrun),
+		cmocka_unit_test(packet_errors_do_not_halt),
+		cmocka_unit_test(only_isoch_trbs_begin_a_td),
+		cmocka_unit_test(td_of_several_trbs_is_one_packet),
+		cmocka_unit_test(stop_leaves_what_is_not_done_on_the_ring),
+		cmocka_unit_test(stop_of_a_td_that_waits_for_its_frame),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
