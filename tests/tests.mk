@@ -31,11 +31,21 @@ layer_of = $(firstword $(subst _, ,$(1)))
 $(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),\
 	$(eval $(call unit_rule,$(call layer_of,$(t)),$(t))))
 
+# the benchmarks count allocations; so does the test of their gates
+BENCH_WRAP := -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+BENCH_LOAD := $(call obj,tests/bench/load.c tests/bench/wrap.c)
+$(B)/tests/lib_bench_gates_test: LDFLAGS += $(BENCH_WRAP)
+$(B)/tests/lib_bench_gates_test: $(BENCH_LOAD)
+$(B)/bench/bench_vfu: $(call obj,tests/bench/vfu_rig.c)
+$(B)/bench/%: $(B)/obj/tests/bench/%.o $(BENCH_LOAD) $(below_lib)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(BENCH_WRAP) -o $@ $^ $(LIBS)
+
 .PHONY: unit
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done
 
-.PHONY: unit-build demo check check-quick format
+.PHONY: unit-build demo check check-quick format bench
 unit-build: $(UNIT)
 
 # these install what is missing, so they must not depend on a build rule
@@ -45,5 +55,7 @@ check:
 	@B='$(B)' tests/check/run.sh
 check-quick:
 	@B='$(B)' tests/check/run.sh quick
+bench:
+	@B='$(B)' tests/bench/run.sh
 format:
 	@tests/check/format.sh -i

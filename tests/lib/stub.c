@@ -138,7 +138,11 @@ static void finish(struct stub *s, struct stub_ep *e, struct usb_xfer *t)
 	} else if (e->rule.limit && e->rule.actual < len) {
 		len = e->rule.actual;
 	}
-	if (!e->rule.no_data && t->in)
+	if (e->rule.bounce && t->in)
+		usb_xfer_scatter(t, 0, e->rule.bounce, len);
+	else if (e->rule.bounce)
+		usb_xfer_gather(t, 0, e->rule.bounce, len);
+	else if (!e->rule.no_data && t->in)
 		move_source(e, t, len);
 	else if (!e->rule.no_data)
 		move_sink(s, e, t, len);

@@ -22,9 +22,10 @@ struct stub_rule {
 	enum usb_status status; /* how it ends */
 	bool limit;             /* move at most `actual` bytes */
 	uint32_t actual;
-	bool refuse;    /* submit() returns -EIO */
-	bool no_data;   /* leave the payload alone: benchmarks */
-	unsigned times; /* transfers this rule is for; 0: all */
+	bool refuse;     /* submit() returns -EIO */
+	bool no_data;    /* leave the payload alone: benchmarks */
+	uint8_t *bounce; /* with no_data: copy once, to or from here */
+	unsigned times;  /* transfers this rule is for; 0: all */
 };
 
 /* A submission as it was seen. */
