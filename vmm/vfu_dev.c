@@ -304,11 +304,21 @@ static void log_refused(const struct vfu_dev *d, const struct vfu_req *req,
 	d->log(d->log_arg, usual ? VXHCI_LOG_DEBUG : VXHCI_LOG_WARN, line);
 }
 
-/* QEMU maps memory that has no descriptor, and looks for an error interrupt */
-static bool is_usual(const struct vfu_req *req, const struct vfu_fds *fds)
+/*
+ * QEMU maps memory that has no descriptor, unmaps it all the same, and looks
+ * for an error interrupt.
+ */
+static bool is_usual(const struct vfu_req *req, const struct vfu_fds *fds,
+		     int err)
 {
-	return (req->cmd == VFU_DMA_MAP && !fds->n) ||
-	       req->cmd == VFU_DEVICE_GET_IRQ_INFO;
+	switch (req->cmd) {
+	case VFU_DMA_MAP:
+		return !fds->n;
+	case VFU_DMA_UNMAP:
+		return err == -ENOENT;
+	default:
+		return req->cmd == VFU_DEVICE_GET_IRQ_INFO;
+	}
 }
 
 ssize_t vfu_dev_message(struct vfu_dev *d, const uint8_t *msg, size_t have,
@@ -329,7 +339,7 @@ ssize_t vfu_dev_message(struct vfu_dev *d, const uint8_t *msg, size_t have,
 	if (!err)
 		err = handlers[req.cmd](d, &req, fds, out, &size);
 	if (err) {
-		log_refused(d, &req, is_usual(&req, fds), -err);
+		log_refused(d, &req, is_usual(&req, fds, err), -err);
 		size = vfu_reply_error(&req, -err, out);
 	}
 	return req.no_reply ? 0 : (ssize_t)size;
