@@ -5,6 +5,7 @@
  * of interleaved rounds; system calls of the server are counted by strace,
  * N against 2N.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -148,13 +149,24 @@ static const struct pattern patterns[] = {
 };
 #define NPATTERNS (sizeof(patterns) / sizeof(patterns[0]))
 
+/* All threads of @pid (0: of this process) to @cpu. */
 static void pin(pid_t pid, unsigned cpu)
 {
+	char path[64];
+	struct dirent *e;
 	cpu_set_t set;
+	DIR *dir;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	sched_setaffinity(pid, sizeof(set), &set);
+	snprintf(path, sizeof(path), "/proc/%d/task",
+		 pid ? (int)pid : (int)getpid());
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			sched_setaffinity(atoi(e->d_name), sizeof(set), &set);
+	if (dir)
+		closedir(dir);
 }
 
 static pid_t echo_start(int *ret_fd)

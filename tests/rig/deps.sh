@@ -15,7 +15,7 @@ packages() {
 	build) echo "$build" ;;
 	demo) echo "$build $guest" ;;
 	check) echo "$build $guest clang clang-format libcmocka-dev umockdev" ;;
-	bench) echo "$build $guest libcmocka-dev" ;;
+	bench) echo "$build $guest libcmocka-dev valgrind strace" ;;
 	fuzz) echo "$build clang libclang-rt-dev llvm" ;;
 	*) die "$1: not a purpose: use build, check, demo, bench or fuzz" ;;
 	esac
