@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SYS_USB "/sys/bus/usb/devices"
+#define USB_DIR "bus/usb/devices" /* below /sys */
 /* 126 UTF-16 units (USB 2.0 §9.6.7) are not more than this in UTF-8 */
 #define MAX_STRING 512u
 
@@ -155,19 +155,20 @@ static bool parse_path(const char *name, struct usb_info *i)
  * The folder of the device at @i's bus and address, for one of which libusb
  * knows no path (a descriptor that was handed over); fills in the path.
  */
-static int search_dir(struct usb_info *i, char *dir, size_t len)
+static int search_dir(struct usb_info *i, const char *all, char *dir,
+		      size_t len)
 {
 	int err = -ENODEV;
 	struct dirent *e;
-	DIR *d = opendir(SYS_USB);
+	DIR *d = opendir(all);
 
 	if (!d)
 		return -errno;
 	while (err && (e = readdir(d))) {
 		if (e->d_name[0] == '.' || strchr(e->d_name, ':'))
 			continue;
-		snprintf(dir, len, "%s/%s", SYS_USB, e->d_name);
-		if (!is_device_dir(dir, i))
+		if (snprintf(dir, len, "%s/%s", all, e->d_name) >= (int)len ||
+		    !is_device_dir(dir, i))
 			continue;
 		parse_path(e->d_name, i);
 		err = 0;
@@ -177,17 +178,18 @@ static int search_dir(struct usb_info *i, char *dir, size_t len)
 }
 
 /* 0, -ENODEV (gone), or another -errno: there is no sysfs to look into */
-static int find_dir(struct usb_info *i, char *dir, size_t len)
+static int find_dir(struct usb_info *i, const char *sys, char *dir, size_t len)
 {
-	char name[32];
+	char name[32], all[PATH_MAX - 64];
 
-	if (access(SYS_USB, X_OK) != 0)
+	if (snprintf(all, sizeof(all), "%s/" USB_DIR, sys) >=
+		    (int)sizeof(all) ||
+	    access(all, X_OK) != 0)
 		return -ENOENT;
-	snprintf(dir, len, "%s/%s", SYS_USB,
-		 usb_path_name(i, name, sizeof(name)));
+	snprintf(dir, len, "%s/%s", all, usb_path_name(i, name, sizeof(name)));
 	if (is_device_dir(dir, i))
 		return 0;
-	return i->npath ? -ENODEV : search_dir(i, dir, len);
+	return i->npath ? -ENODEV : search_dir(i, all, dir, len);
 }
 
 static void read_driver(const char *dir, uint8_t config,
@@ -210,10 +212,10 @@ static void read_driver(const char *dir, uint8_t config,
 }
 
 /* What sysfs knows, if there is one. Returns 0 or -ENODEV. */
-static int read_sysfs(struct usb_info *i, uint8_t config)
+static int read_sysfs(struct usb_info *i, const char *sys, uint8_t config)
 {
 	char dir[PATH_MAX];
-	int err = find_dir(i, dir, sizeof(dir));
+	int err = find_dir(i, sys, dir, sizeof(dir));
 
 	if (err)
 		return err == -ENODEV ? err : 0;
@@ -227,9 +229,10 @@ static int read_sysfs(struct usb_info *i, uint8_t config)
 
 #else /* no sysfs */
 
-static int read_sysfs(struct usb_info *i, uint8_t config)
+static int read_sysfs(struct usb_info *i, const char *sys, uint8_t config)
 {
 	(void)i;
+	(void)sys;
 	(void)config;
 	return 0;
 }
@@ -237,6 +240,12 @@ static int read_sysfs(struct usb_info *i, uint8_t config)
 #endif
 
 int discover_info(struct libusb_device *dev, struct usb_info *ret)
+{
+	return discover_info_at(dev, "/sys", ret);
+}
+
+int discover_info_at(struct libusb_device *dev, const char *sys,
+		     struct usb_info *ret)
 {
 	struct libusb_device_descriptor d;
 	struct usb_info i = {0};
@@ -257,7 +266,7 @@ int discover_info(struct libusb_device *dev, struct usb_info *ret)
 	i.subclass = d.bDeviceSubClass;
 	i.protocol = d.bDeviceProtocol;
 	config = read_config(dev, &i);
-	err = read_sysfs(&i, config);
+	err = read_sysfs(&i, sys, config);
 	if (err)
 		return err;
 	*ret = i;

@@ -23,6 +23,9 @@ struct libusb_device;
  * from sysfs; without it npath is 0. Returns 0, or -errno (-ENODEV: gone).
  */
 int discover_info(struct libusb_device *dev, struct usb_info *ret);
+/* For tests: the same with what is /sys mounted at @sys */
+int discover_info_at(struct libusb_device *dev, const char *sys,
+		     struct usb_info *ret);
 
 /*
  * discover_strings - ask the device itself for the strings that are empty.
