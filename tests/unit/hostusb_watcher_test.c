@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The watcher: what it does when the engine dies, in which way whatsoever, and
+ * what it does not do. Its action is replaced by a line in a file; the action
+ * itself is tested on a /sys in a folder.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hostusb/watcher.h"
+
+static const struct usb_info disk = {
+	.bus = 9,
+	.addr = 3,
+	.path = {1, 2},
+	.npath = 2,
+	.vid = 0x1234,
+	.pid = 0x5678,
+	.nifaces = 2,
+	.iface = {{0, 8, 6, 0x50, "usb-storage"}, {1, 3, 0, 0, "usbhid"}}};
+static const struct usb_info mouse = {
+	.bus = 9, .addr = 4, .path = {1, 3}, .npath = 2, .vid = 1, .pid = 2};
+
+static char dir[64];
+static char said[80]; /* what the watcher did, a line each */
+
+static int remove_one(const char *path, const struct stat *st, int flag,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/vxhci-watcher-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(said, sizeof(said), "%s/said", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void say(const char *path, const char *line)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+
+	if (fd < 0 || write(fd, line, strlen(line)) < 0)
+		_exit(9);
+	close(fd);
+}
+
+/* In the watcher's process */
+static int fake_rebind(const struct watcher_note *n, const void *arg)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "%u-%u.%u %04x:%04x %x config %u %s\n",
+		 n->bus, n->path[0], n->path[1], n->vid, n->pid, n->ifaces,
+		 n->config, n->driver[0][0] ? n->driver[0] : "-");
+	say(arg, line);
+	return 0;
+}
+
+/* Claimed still at the first three tries */
+static int busy_rebind(const struct watcher_note *n, const void *arg)
+{
+	struct stat st;
+
+	if (stat(arg, &st) == 0 && st.st_size >= 3)
+		return fake_rebind(n, arg);
+	say(arg, ".");
+	return -EBUSY;
+}
+
+/* The watcher is no child of ours: its end is seen when it closes this. */
+static const struct watcher_ops ops = {fake_rebind, said};
+static const struct watcher_ops busy_ops = {busy_rebind, said};
+
+/* All that was said so far, once that is @want; waits for it. */
+static void expect_said(const char *want)
+{
+	char buf[4096];
+
+	for (unsigned t = 0; t < 1000; t++) {
+		int fd = open(said, O_RDONLY);
+		ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+
+		if (fd >= 0)
+			close(fd);
+		buf[n > 0 ? n : 0] = '\0';
+		if (!strcmp(buf, want) && want[0])
+			return;
+		if (!want[0] && t == 30)
+			break; /* nothing is to come: it had 300 ms */
+		poll(NULL, 0, 10);
+	}
+	assert_string_equal(buf, want);
+}
+
+typedef void engine(struct watcher *w);
+
+/* Run @e in a process of its own, wait for its end. */
+static void run_engine(const struct watcher_ops *o, engine *e)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct watcher *w;
+
+		if (watcher_start_ops(o, &w) != 0)
+			_exit(8);
+		e(w);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status))
+		assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void note_and_die(struct watcher *w)
+{
+	watcher_note(w, &disk, 1);
+	watcher_note(w, &disk, 2);
+	watcher_note_config(w, &disk, 1);
+	kill(getpid(), SIGKILL);
+}
+
+static void killed_engine_gives_back(void **state)
+{
+	(void)state;
+	run_engine(&ops, note_and_die);
+	expect_said("9-1.2 1234:5678 3 config 1 usb-storage\n");
+}
+
+static void note_and_crash(struct watcher *w)
+{
+	watcher_note(w, &mouse, 1);
+	signal(SIGSEGV, SIG_DFL);
+	raise(SIGSEGV);
+}
+
+static void crashed_engine_gives_back(void **state)
+{
+	(void)state;
+	run_engine(&ops, note_and_crash);
+	expect_said("9-1.3 0001:0002 1 config 0 -\n");
+}
+
+static void note_and_exit(struct watcher *w)
+{
+	watcher_note(w, &mouse, 1);
+}
+
+static void ended_engine_gives_back(void **state)
+{
+	(void)state;
+	run_engine(&ops, note_and_exit);
+	expect_said("9-1.3 0001:0002 1 config 0 -\n");
+}
+
+static void forget_one_and_die(struct watcher *w)
+{
+	struct usb_info other = disk;
+
+	other.pid++; /* at the same place, but not the same device */
+	watcher_note(w, &disk, 3);
+	watcher_note(w, &mouse, 1);
+	watcher_forget(w, &other);
+	watcher_forget(w, &disk);
+	watcher_forget(w, &disk);
+	kill(getpid(), SIGKILL);
+}
+
+static void forgotten_device_is_left_alone(void **state)
+{
+	(void)state;
+	run_engine(&ops, forget_one_and_die);
+	expect_said("9-1.3 0001:0002 1 config 0 -\n");
+}
+
+static void forget_all_and_die(struct watcher *w)
+{
+	watcher_note(w, &disk, 3);
+	watcher_forget(w, &disk);
+	watcher_note(w, &mouse, 1);
+	watcher_forget(w, &mouse);
+	kill(getpid(), SIGKILL);
+}
+
+static void nothing_noted_nothing_done(void **state)
+{
+	(void)state;
+	run_engine(&ops, forget_all_and_die);
+	expect_said("");
+}
+
+static void device_claimed_still_is_tried_again(void **state)
+{
+	(void)state;
+	run_engine(&busy_ops, note_and_exit);
+	expect_said("...9-1.3 0001:0002 1 config 0 -\n");
+}
+
+/* A terminal's ^C or a service manager's SIGTERM goes to all of a group. */
+static void kill_group_and_die(struct watcher *w)
+{
+	setpgid(0, 0);
+	watcher_note(w, &mouse, 1);
+	poll(NULL, 0, 50); /* the watcher is listening */
+	kill(0, SIGKILL);
+}
+
+static void signals_to_the_engines_group_miss_it(void **state)
+{
+	(void)state;
+	run_engine(&ops, kill_group_and_die);
+	expect_said("9-1.3 0001:0002 1 config 0 -\n");
+}
+
+/* A child of the engine that keeps its descriptors, as forks do, for 5 s */
+static void leave_child_and_die(struct watcher *w)
+{
+	struct stat st;
+
+	watcher_note(w, &mouse, 1);
+	if (fork() == 0) {
+		for (unsigned t = 0; t < 250 && stat(said, &st) != 0; t++)
+			poll(NULL, 0, 20);
+		_exit(0);
+	}
+	kill(getpid(), SIGKILL);
+}
+
+static void descriptors_left_in_a_child_do_not_hide_the_death(void **state)
+{
+	struct stat st;
+	unsigned t = 0;
+
+	(void)state;
+	run_engine(&ops, leave_child_and_die);
+	while (stat(said, &st) != 0 && t++ < 400)
+		poll(NULL, 0, 10);
+	assert_true(t < 400); /* before the child went */
+	expect_said("9-1.3 0001:0002 1 config 0 -\n");
+}
+
+/* Its end is seen by what it would hold open if it were there */
+static void watcher_holds_nothing_and_is_no_child(void **state)
+{
+	struct watcher *w;
+	struct pollfd p;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(watcher_start_ops(&ops, &w), 0);
+	close(fds[1]);
+	p = (struct pollfd){.fd = fds[0], .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_true(p.revents & POLLHUP);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	watcher_note(w, &mouse, 1);
+	watcher_stop(w);
+	close(fds[0]);
+	expect_said("9-1.3 0001:0002 1 config 0 -\n");
+}
+
+static void more_devices_than_it_can_note_are_no_harm(void **state)
+{
+	struct usb_info i = mouse;
+	struct watcher *w;
+
+	(void)state;
+	assert_int_equal(watcher_start_ops(&ops, &w), 0);
+	for (unsigned n = 0; n < 3 * WATCHER_MAX_DEVICES; n++) {
+		i.addr = (uint8_t)n;
+		i.path[0] = (uint8_t)(1 + n);
+		watcher_note(w, &i, 1);
+		/* its pipe holds 60 messages: let it read */
+		if (n % 32 == 31)
+			poll(NULL, 0, 20);
+	}
+	for (unsigned n = 0; n < 3 * WATCHER_MAX_DEVICES; n++) {
+		i.path[0] = (uint8_t)(1 + n);
+		watcher_forget(w, &i);
+		if (n % 32 == 31)
+			poll(NULL, 0, 20);
+	}
+	watcher_note(w, &mouse, 1);
+	watcher_stop(w);
+	expect_said("9-1.3 0001:0002 1 config 0 -\n");
+}
+
+static void no_watcher_is_allowed(void **state)
+{
+	(void)state;
+	watcher_note(NULL, &mouse, 1);
+	watcher_note_config(NULL, &mouse, 1);
+	watcher_forget(NULL, &mouse);
+	watcher_stop(NULL);
+}
+
+/* --- the action, on a /sys in a folder --- */
+
+static void put(const char *file, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	for (char *c = path + 1; *c; c++)
+		if (*c == '/') {
+			*c = '\0';
+			mkdir(path, 0755);
+			*c = '/';
+		}
+	unlink(path);
+	if (text)
+		say(path, text);
+}
+
+static void put_driver(const char *iface, const char *name)
+{
+	char path[256], to[64];
+
+	put(iface, NULL);
+	snprintf(path, sizeof(path), "%s/%s", dir, iface);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/%s/driver", dir, iface);
+	snprintf(to, sizeof(to), "../drivers/%s", name);
+	unlink(path);
+	if (name[0])
+		assert_int_equal(symlink(to, path), 0);
+}
+
+static void expect_file(const char *file, const char *want)
+{
+	char path[256], buf[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	n = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	assert_true(n >= 0);
+	buf[n] = '\0';
+	assert_string_equal(buf, want);
+}
+
+#define DISK "bus/usb/devices/9-1.2/"
+
+/* The disk, without drivers; no node, as for one who may not open it */
+static struct watcher_note put_disk(void)
+{
+	struct watcher_note n = {.bus = 9,
+				 .path = {1, 2},
+				 .npath = 2,
+				 .vid = 0x1234,
+				 .pid = 0x5678,
+				 .ifaces = 1};
+
+	put(DISK "devnum", "5\n");
+	put(DISK "idVendor", "1234\n");
+	put(DISK "idProduct", "5678\n");
+	put(DISK "bConfigurationValue", "1\n");
+	put_driver(DISK "9-1.2:1.0", "");
+	put_driver(DISK "9-1.2:1.1", "");
+	put("bus/usb/drivers_probe", "");
+	put("bus/usb/drivers/usb-storage/bind", "");
+	return n;
+}
+
+static void interface_is_probed(void **state)
+{
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
+	expect_file("bus/usb/drivers_probe", "9-1.2:1.0");
+	expect_file("bus/usb/drivers/usb-storage/bind", "");
+	/* probing found none: the one of before */
+	snprintf(n.driver[0], sizeof(n.driver[0]), "usb-storage");
+	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
+	expect_file("bus/usb/drivers/usb-storage/bind", "9-1.2:1.0");
+}
+
+static void interface_with_a_driver_is_left_alone(void **state)
+{
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	put_driver(DISK "9-1.2:1.0", "uas");
+	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
+	expect_file("bus/usb/drivers_probe", "");
+}
+
+static void claimed_interface_is_busy_and_holds_up_no_other(void **state)
+{
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	n.ifaces = 3;
+	put_driver(DISK "9-1.2:1.0", "usbfs");
+	assert_int_equal(watcher_rebind(&n, dir, dir), -EBUSY);
+	expect_file("bus/usb/drivers_probe", "9-1.2:1.1");
+}
+
+static void another_device_at_the_place_is_left_alone(void **state)
+{
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	put(DISK "idProduct", "5679\n");
+	assert_int_equal(watcher_rebind(&n, dir, dir), -ENODEV);
+	put(DISK "idProduct", "5678\n");
+	put(DISK "idVendor", NULL);
+	assert_int_equal(watcher_rebind(&n, dir, dir), -ENODEV);
+	expect_file("bus/usb/drivers_probe", "");
+	n.npath = 200;
+	assert_int_equal(watcher_rebind(&n, dir, dir), -ENODEV);
+}
+
+static void configuration_of_before_is_set_first(void **state)
+{
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	n.config = 2;
+	put_driver(DISK "9-1.2:2.0", "");
+	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
+	/* "1\n" before, written over as sysfs would be */
+	expect_file(DISK "bConfigurationValue", "2\n");
+	expect_file("bus/usb/drivers_probe", "9-1.2:2.0");
+}
+
+static void driver_with_a_path_for_a_name_is_not_bound(void **state)
+{
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	put("bus/usb/bind", "");
+	snprintf(n.driver[0], sizeof(n.driver[0]), "usb-storage/../..");
+	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
+	expect_file("bus/usb/bind", "");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(killed_engine_gives_back),
+		TEST(crashed_engine_gives_back),
+		TEST(ended_engine_gives_back),
+		TEST(forgotten_device_is_left_alone),
+		TEST(nothing_noted_nothing_done),
+		TEST(device_claimed_still_is_tried_again),
+		TEST(signals_to_the_engines_group_miss_it),
+		TEST(descriptors_left_in_a_child_do_not_hide_the_death),
+		TEST(watcher_holds_nothing_and_is_no_child),
+		TEST(more_devices_than_it_can_note_are_no_harm),
+		TEST(no_watcher_is_allowed),
+		TEST(interface_is_probed),
+		TEST(interface_with_a_driver_is_left_alone),
+		TEST(claimed_interface_is_busy_and_holds_up_no_other),
+		TEST(another_device_at_the_place_is_left_alone),
+		TEST(configuration_of_before_is_set_first),
+		TEST(driver_with_a_path_for_a_name_is_not_bound),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
