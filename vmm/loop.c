@@ -21,6 +21,8 @@ struct loop {
 	atomic_bool woken;    /* work() is wanted */
 	atomic_bool asleep;   /* a waker must write to event_fd */
 	atomic_bool stop;
+	uint64_t linger_ns;
+	bool busy; /* a descriptor was ready in the turn before */
 };
 
 uint64_t loop_now_ns(void)
@@ -159,11 +161,47 @@ static void loop_work(struct loop *l)
 		l->deadline_ns = loop_now_ns() + in_ns;
 }
 
+void loop_linger(struct loop *l, uint64_t ns)
+{
+	l->linger_ns = ns;
+}
+
+/* Look again and again for a while: who spoke last may speak again soon. */
+static int poll_lingering(struct loop *l, struct pollfd *pfd, unsigned n)
+{
+	static const struct timespec at_once;
+	uint64_t until = loop_now_ns() + l->linger_ns;
+	int ready;
+
+	if (l->deadline_ns < until)
+		until = l->deadline_ns;
+	do {
+		ready = ppoll(pfd, n, &at_once, NULL);
+	} while (ready == 0 && !atomic_load(&l->woken) &&
+		 loop_now_ns() < until);
+	return ready;
+}
+
+static int loop_wait(struct loop *l, struct pollfd *pfd, unsigned n)
+{
+	struct timespec ts, *timeout;
+	int ready = 0;
+
+	if (l->busy && l->linger_ns && l->deadline_ns != 0)
+		ready = poll_lingering(l, pfd, n);
+	if (ready == 0) {
+		timeout = loop_timeout(l, &ts);
+		ready = ppoll(pfd, n, timeout, NULL);
+		atomic_store(&l->asleep, false);
+	}
+	l->busy = ready > 0;
+	return ready;
+}
+
 static int loop_turn(struct loop *l)
 {
 	struct pollfd pfd[LOOP_MAX_FDS + 1];
 	struct loop_fd *of[LOOP_MAX_FDS];
-	struct timespec ts, *timeout;
 	unsigned n = l->nfds;
 	bool due;
 	int ready;
@@ -175,9 +213,7 @@ static int loop_turn(struct loop *l)
 	}
 	pfd[n] = (struct pollfd){.fd = l->event_fd, .events = POLLIN};
 
-	timeout = loop_timeout(l, &ts);
-	ready = ppoll(pfd, n + 1, timeout, NULL);
-	atomic_store(&l->asleep, false);
+	ready = loop_wait(l, pfd, n + 1);
 	if (ready < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (pfd[n].revents) {

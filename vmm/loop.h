@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOOP_MAX_FDS 16u
+#define LOOP_MAX_FDS 48u
 #define LOOP_NEVER UINT64_MAX
 
 struct loop; /* opaque; loop.c */
@@ -47,6 +47,14 @@ void loop_destroy(struct loop *l);
  */
 int loop_add(struct loop *l, struct loop_fd *f);
 void loop_del(struct loop *l, struct loop_fd *f);
+
+/*
+ * loop_linger - after a turn in which a descriptor was ready, keep looking for
+ * @ns before going to sleep (0, as at the start: not at all). A guest's driver
+ * asks several things in a row, each waiting for the answer; to be woken for
+ * each across processors costs more than all the rest.
+ */
+void loop_linger(struct loop *l, uint64_t ns);
 
 /*
  * loop_run - turn until loop_stop(). Returns 0, or -errno if waiting failed.

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,12 @@
 
 #include "vmm/cmd.h"
 #include "vmm/loop.h"
+#include "vmm/serve_fds.h"
 #include "vmm/serve_log.h"
 #include "vmm/serve_socket.h"
 #include "vmm/vfu_server.h"
+
+#define LINGER_NS 50000u
 
 /* One controller with all that serves it. */
 struct serve_ctl {
@@ -26,6 +30,7 @@ struct serve_ctl {
 	struct vfu_server *server; /* owned */
 	struct serve_socket sock;  /* embedded */
 	struct serve_log log;      /* embedded */
+	struct serve_fds fds;      /* embedded: of the host's devices */
 	struct loop *main_loop;    /* borrowed */
 	pthread_t thread;
 	bool started; /* there is a thread to join */
@@ -68,17 +73,26 @@ static void ctl_mem_released(void *opaque, void *cookie)
 	vfu_dma_released(&c->dev.dma, cookie);
 }
 
+static void ctl_fd_watch(void *opaque, int fd, short events)
+{
+	struct serve_ctl *c = opaque;
+
+	serve_fds_watch(&c->fds, fd, events);
+}
+
 static const struct vxhci_ops ctl_ops = {
 	.msix = ctl_msix,
 	.wake = ctl_wake,
 	.log = ctl_log,
 	.mem_released = ctl_mem_released,
+	.fd_watch = ctl_fd_watch,
 };
 
 static uint64_t ctl_work(void *arg)
 {
 	struct serve_ctl *c = arg;
 
+	serve_fds_apply(&c->fds);
 	return vfu_server_work(c->server);
 }
 
@@ -177,6 +191,19 @@ static int same_slot(const struct serve *s, unsigned i, char *line, size_t len)
 	return 0;
 }
 
+/*
+ * After a message, look for the next one this long (loop_linger()); with one
+ * processor that would only keep the client from sending it.
+ */
+static uint64_t linger_ns(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) < 2)
+		return 0;
+	return LINGER_NS;
+}
+
 /* Make controller @i. Returns 0 or the exit code, with the line said. */
 static int ctl_start(struct serve *s, unsigned i)
 {
@@ -187,6 +214,13 @@ static int ctl_start(struct serve *s, unsigned i)
 	err = loop_create(ctl_work, c, &c->loop);
 	if (err)
 		return failed("event loop", err);
+	loop_linger(c->loop, linger_ns());
+	err = serve_fds_init(&c->fds, c->loop);
+	if (err) {
+		loop_destroy(c->loop);
+		c->loop = NULL;
+		return failed("mutex", err);
+	}
 	vfu_dev_init(&c->dev, NULL);
 	/* nothing is guest's doing before there is a guest */
 	serve_log_init(&c->log, STDERR_FILENO, s->o->level, s->o->log_json,
@@ -229,8 +263,10 @@ static void ctl_stop(struct serve_ctl *c)
 	vfu_server_destroy(c->server);
 	serve_socket_close(&c->sock);
 	vxhci_destroy(c->v);
-	if (c->loop)
+	if (c->loop) {
+		serve_fds_fini(&c->fds);
 		serve_log_fini(&c->log);
+	}
 	loop_destroy(c->loop);
 }
 

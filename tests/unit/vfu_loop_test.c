@@ -105,6 +105,29 @@ static void idle_loop_sleeps(void **state)
 	assert_in_range(r.switches, 0, 2);
 }
 
+/* Lingering ends: after each descriptor the loop sleeps again. */
+static void lingering_loop_sleeps_too(void **state)
+{
+	uint64_t one = 1;
+	struct rig r;
+
+	(void)state;
+	start(&r, LOOP_NEVER);
+	loop_linger(r.l, 1000000);
+	run(&r);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(write(r.event, &one, sizeof(one)),
+				 sizeof(one));
+		pause_ms(60);
+	}
+	loop_wake(r.l); /* wakes are not lost while it lingers */
+	pause_ms(20);
+	finish(&r);
+	assert_int_equal(r.readies, 3);
+	assert_int_equal(r.works, 5);
+	assert_in_range(r.switches, 4, 8);
+}
+
 static void wake_from_another_thread(void **state)
 {
 	struct rig r;
@@ -254,6 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idle_loop_sleeps),
+		cmocka_unit_test(lingering_loop_sleeps_too),
 		cmocka_unit_test(wake_from_another_thread),
 		cmocka_unit_test(no_wake_is_lost),
 		cmocka_unit_test(wake_before_it_runs_counts),
