@@ -122,9 +122,11 @@ static int do_version(struct vfu_dev *d, const struct vfu_req *req,
 }
 
 /*
- * Memory without a descriptor is refused. QEMU has some of that at each start
- * (its ROMs, video memory), where no USB transfer ever goes; if it is as large
- * as a guest's memory is, somebody should be told.
+ * Memory without a descriptor is none for the controller: DMA there fails as
+ * it does where there is no memory. QEMU has some of that at each start (its
+ * ROMs, video memory), where no USB transfer ever goes, and complains when it
+ * is refused; if it is as large as a guest's memory is, somebody should be
+ * told.
  */
 static void log_no_fd(const struct vfu_dev *d, const struct vfu_req *req)
 {
@@ -145,20 +147,29 @@ static void log_no_fd(const struct vfu_dev *d, const struct vfu_req *req)
 static int do_map(struct vfu_dev *d, const struct vfu_req *req,
 		  struct vfu_fds *fds, uint8_t *out, size_t *ret_size)
 {
+	*ret_size = vfu_reply_ok(req, out);
 	if (!fds->n) {
 		log_no_fd(d, req);
-		return -EINVAL;
+		d->no_fd++;
+		return 0;
 	}
-	*ret_size = vfu_reply_ok(req, out);
 	return vfu_dma_map(&d->dma, d->v, req, fds->fd[0]);
 }
 
 static int do_unmap(struct vfu_dev *d, const struct vfu_req *req,
 		    struct vfu_fds *fds, uint8_t *out, size_t *ret_size)
 {
+	int err = vfu_dma_unmap(d->v, req);
+
 	(void)fds;
 	*ret_size = vfu_reply_ok(req, out);
-	return vfu_dma_unmap(d->v, req);
+	if (req->u.unmap.all)
+		d->no_fd = 0;
+	if (err == -ENOENT && d->no_fd) {
+		d->no_fd--; /* one that came without a descriptor */
+		return 0;
+	}
+	return err;
 }
 
 static int do_device_info(struct vfu_dev *d, const struct vfu_req *req,
@@ -291,10 +302,11 @@ static int (*const handlers[])(struct vfu_dev *d, const struct vfu_req *req,
 	[VFU_REGION_WRITE_MULTI] = do_multi,
 };
 
-/* What clients do as a matter of course is no warning */
+/* QEMU looks for an error interrupt as a matter of course: no warning */
 static void log_refused(const struct vfu_dev *d, const struct vfu_req *req,
-			bool usual, int err)
+			int err)
 {
+	bool usual = req->cmd == VFU_DEVICE_GET_IRQ_INFO;
 	char line[96];
 
 	if (!d->log)
@@ -302,23 +314,6 @@ static void log_refused(const struct vfu_dev *d, const struct vfu_req *req,
 	snprintf(line, sizeof(line), "client's command %u (id %u) refused: %s",
 		 req->cmd, req->id, strerror(err));
 	d->log(d->log_arg, usual ? VXHCI_LOG_DEBUG : VXHCI_LOG_WARN, line);
-}
-
-/*
- * QEMU maps memory that has no descriptor, unmaps it all the same, and looks
- * for an error interrupt.
- */
-static bool is_usual(const struct vfu_req *req, const struct vfu_fds *fds,
-		     int err)
-{
-	switch (req->cmd) {
-	case VFU_DMA_MAP:
-		return !fds->n;
-	case VFU_DMA_UNMAP:
-		return err == -ENOENT;
-	default:
-		return req->cmd == VFU_DEVICE_GET_IRQ_INFO;
-	}
 }
 
 ssize_t vfu_dev_message(struct vfu_dev *d, const uint8_t *msg, size_t have,
@@ -339,7 +334,7 @@ ssize_t vfu_dev_message(struct vfu_dev *d, const uint8_t *msg, size_t have,
 	if (!err)
 		err = handlers[req.cmd](d, &req, fds, out, &size);
 	if (err) {
-		log_refused(d, &req, is_usual(&req, fds, err), -err);
+		log_refused(d, &req, -err);
 		size = vfu_reply_error(&req, -err, out);
 	}
 	return req.no_reply ? 0 : (ssize_t)size;
@@ -349,6 +344,7 @@ void vfu_dev_leave(struct vfu_dev *d)
 {
 	d->agreed = false;
 	d->msix = false;
+	d->no_fd = 0;
 	vxhci_msix_external(d->v, false);
 	vxhci_reset(d->v);
 	vxhci_mem_unmap_all(d->v);

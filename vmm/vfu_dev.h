@@ -28,8 +28,9 @@ struct vfu_dev {
 	struct vxhci *v; /* borrowed */
 	struct vfu_irq irq;
 	struct vfu_dma dma;
-	bool agreed; /* VERSION was answered */
-	bool msix;   /* the client gave vectors */
+	uint64_t no_fd; /* DMA_MAPs without a descriptor, not unmapped yet */
+	bool agreed;    /* VERSION was answered */
+	bool msix;      /* the client gave vectors */
 	/* One line about what a client did; may be NULL. */
 	void (*log)(void *arg, enum vxhci_log level, const char *line);
 	void *log_arg;

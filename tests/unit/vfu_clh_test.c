@@ -75,7 +75,7 @@ static void sixteen_descriptors_in_a_message(void **state)
 static void error_replies_have_the_full_size(void **state)
 {
 	struct rig *r = *state;
-	struct vfu_dma_map map = {.argsz = 32, .flags = 3, .size = 0x1000};
+	struct vfu_dma_map map = {.argsz = 31, .flags = 3, .size = 0x1000};
 	struct vfu_dma_unmap unmap = {.argsz = 24, .size = 0x1000}, unmap_r;
 	struct vfu_device_info info = {.argsz = 15}, info_r;
 	struct vfu_region_info reg = {.argsz = 32, .index = 9}, reg_r;
