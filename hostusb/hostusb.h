@@ -53,6 +53,8 @@ struct hostusb_rule {
 int hostusb_create(struct pmapper *pm, const struct hostusb_host_ops *ops,
 		   void *host, const char *owner, char *err, size_t errlen,
 		   struct hostusb **ret_h);
+/* Attach nothing any more: before pmapper_detach_all() for the last time. */
+void hostusb_stop(struct hostusb *h);
 /*
  * hostusb_destroy - its devices have been taken out (pmapper_detach_all(), and
  * pmapper_busy() is false). Gives back what is left, and frees. NULL is

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * attach.c - from a rule and a device to a device in a port, and back.
+ */
+#include "hostusb/attach.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hostusb/discover.h"
+#include "hostusb/owner.h"
+
+static const char *attach_error(int r)
+{
+	switch (r) {
+	case -ENOSPC:
+		return "no free port fits its speed: raise usb2= or usb3=";
+	case -EBUSY:
+		return "its port is occupied: write another at=";
+	case -EINVAL:
+		return "its port does not fit its speed: write another at=";
+	default:
+		return "out of memory: plug it in again";
+	}
+}
+
+static bool rule_is_free(const struct rule *r)
+{
+	return !r->removed && (r->r.match.kind == MATCH_BELOW || !r->seat);
+}
+
+static void rule_drop(struct hostusb *h, struct rule *r)
+{
+	struct rule **at = &h->rules;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	free(r);
+}
+
+/* An address is the device's only until it is plugged in again. */
+static void rule_resolve(struct rule *r, const struct usb_info *i)
+{
+	struct usb_match *m = &r->r.match;
+
+	if (m->kind != MATCH_ADDR || i->npath == 0)
+		return;
+	m->kind = MATCH_PATH;
+	memcpy(m->path, i->path, sizeof(m->path));
+	m->npath = i->npath;
+}
+
+static void seat_unlink(struct seat *s)
+{
+	struct seat **at = &s->h->seats;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	if (s->rule->seat == s)
+		s->rule->seat = NULL;
+	s->p->seat = NULL;
+}
+
+static void seat_free(struct seat *s)
+{
+	struct hostusb *h = s->h;
+
+	seat_unlink(s);
+	owner_release(s->claim);
+	if (s->rule->removed)
+		rule_drop(h, s->rule);
+	present_drop(h, s->p);
+	free(s);
+}
+
+/* struct host_dev_owner */
+
+static void seat_closed(void *owner)
+{
+	struct seat *s = owner;
+	struct hostusb *h = s->h;
+
+	if (s->port && !s->gone) {
+		/* somebody took it out: it stays out */
+		hostusb_log(h, XHCI_LOG_INFO, "%s: given back to the host",
+			    s->name);
+		s->p->tried = true;
+		if (s->rule->r.match.kind != MATCH_BELOW)
+			s->rule->removed = true;
+	}
+	seat_free(s);
+	h->scan = true;
+	h->ops->wake(h->host);
+}
+
+static void seat_gone(void *owner)
+{
+	struct seat *s = owner;
+
+	s->gone = true;
+	if (s->p->handed)
+		s->p->left = true; /* nobody else will say so */
+	hostusb_log(s->h, XHCI_LOG_INFO, "%s: gone", s->name);
+}
+
+static bool port_is_kept(const struct hostusb *h, unsigned port)
+{
+	for (const struct rule *r = h->rules; r; r = r->next)
+		if (r->r.at == port)
+			return true;
+	return false;
+}
+
+/*
+ * Where its rule says; or into the port it had before; or into the first that
+ * fits and is nobody's wish.
+ */
+static int seat_plug(struct seat *s)
+{
+	struct pmapper *pm = s->h->pm;
+	const struct rule *rule = s->rule;
+
+	if (rule->r.at)
+		return pmapper_attach(pm, &s->hd->d, rule->r.at, &s->port);
+	if (rule->port && rule->r.match.kind != MATCH_BELOW &&
+	    pmapper_attach(pm, &s->hd->d, rule->port, &s->port) == 0)
+		return 0;
+	for (unsigned port = 1; port <= XHCI_MAX_PORTS; port++)
+		if (!port_is_kept(s->h, port) &&
+		    pmapper_attach(pm, &s->hd->d, port, &s->port) == 0)
+			return 0;
+	return -ENOSPC;
+}
+
+static void seat_opened(void *owner, int r, const char *why)
+{
+	struct seat *s = owner;
+
+	if (r == 0 && !s->gone && !s->h->stopping) {
+		r = seat_plug(s);
+		if (r == 0) {
+			s->rule->port = s->port;
+			hostusb_log(s->h, XHCI_LOG_INFO, "%s: in port %u",
+				    s->name, s->port);
+			return;
+		}
+		why = attach_error(r);
+	}
+	if (r != 0) {
+		s->p->tried = true;
+		hostusb_log(s->h,
+			    r == LIBUSB_ERROR_NO_DEVICE ? XHCI_LOG_INFO
+							: XHCI_LOG_ERROR,
+			    "%s: %s", s->name, why);
+	}
+	host_dev_close(s->hd);
+}
+
+static const struct host_dev_owner seat_ops = {
+	.opened = seat_opened,
+	.gone = seat_gone,
+	.closed = seat_closed,
+};
+
+static void seat_name(struct seat *s)
+{
+	const struct usb_info *i = &s->p->info;
+	char path[32];
+
+	snprintf(s->name, sizeof(s->name), "usb %s %04x:%04x",
+		 usb_path_name(i, path, sizeof(path)), i->vid, i->pid);
+}
+
+/* May this controller have the device? On success the claim is taken. */
+static int seat_claim(struct hostusb *h, const struct present *p, char *err,
+		      size_t errlen, struct owner_claim **ret)
+{
+	const char *denied = usb_denied(&p->info);
+	char who[128] = "";
+	int r;
+
+	if (denied) {
+		snprintf(err, errlen, "%s", denied);
+		return -EINVAL;
+	}
+	r = owner_claim(&p->info, h->owner, who, sizeof(who), ret);
+	if (r == -EBUSY)
+		snprintf(err, errlen, "in use by %s: detach it there first",
+			 who);
+	else if (r < 0)
+		snprintf(err, errlen,
+			 "its lock cannot be taken: %s: is there a writable "
+			 "folder for it?",
+			 strerror(-r));
+	return r;
+}
+
+/*
+ * Take @p for @rule. @handle and @fd: it is open already; they are the
+ * caller's still when it fails.
+ */
+static int seat_take(struct hostusb *h, struct rule *rule, struct present *p,
+		     libusb_device_handle *handle, int fd, char *err,
+		     size_t errlen)
+{
+	struct seat *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s) {
+		snprintf(err, errlen, "out of memory: try again");
+		return -ENOMEM;
+	}
+	r = seat_claim(h, p, err, errlen, &s->claim);
+	if (r < 0)
+		goto free_seat;
+	s->h = h;
+	s->rule = rule;
+	s->p = p;
+	seat_name(s);
+	r = host_dev_create(h->pm, h->ctx, h->watcher, p->dev, &p->info,
+			    s->name, rule->r.reset, &seat_ops, s, &s->hd);
+	if (r < 0) {
+		snprintf(err, errlen, "out of memory: try again");
+		goto release;
+	}
+	s->next = h->seats;
+	h->seats = s;
+	p->seat = s;
+	if (rule->r.match.kind != MATCH_BELOW)
+		rule->seat = s;
+	r = host_dev_open(s->hd, handle, fd);
+	if (r == 0) {
+		rule_resolve(rule, &p->info);
+		return 0;
+	}
+	snprintf(err, errlen, "no thread for it: try again");
+	s->hd->handle = NULL;
+	host_dev_close(s->hd); /* and with it the seat */
+	return r;
+release:
+	owner_release(s->claim);
+free_seat:
+	free(s);
+	return r;
+}
+
+static struct rule *rule_for(struct hostusb *h, const struct present *p)
+{
+	for (struct rule *r = h->rules; r; r = r->next)
+		if (rule_is_free(r) && usb_match_info(&r->r.match, &p->info))
+			return r;
+	return NULL;
+}
+
+/* A hub is no failure where the rule means what hangs behind it. */
+static bool is_passed_over(const struct rule *rule, const struct present *p)
+{
+	return rule->r.match.kind == MATCH_BELOW && usb_denied(&p->info);
+}
+
+static void scan_one(struct hostusb *h, struct present *p)
+{
+	struct rule *rule = rule_for(h, p);
+	char err[256], path[32];
+
+	if (!rule)
+		return;
+	if (is_passed_over(rule, p)) {
+		p->tried = true;
+		return;
+	}
+	if (seat_take(h, rule, p, NULL, -1, err, sizeof(err)) == 0)
+		return;
+	p->tried = true;
+	hostusb_log(h, XHCI_LOG_ERROR, "%s: device %s: %s", rule->r.name,
+		    usb_path_name(&p->info, path, sizeof(path)), err);
+}
+
+void attach_scan(struct hostusb *h)
+{
+	h->scan = false;
+	if (h->stopping)
+		return;
+	for (struct present *p = h->present; p; p = p->next)
+		if (p->known && !p->left && !p->tried && !p->seat)
+			scan_one(h, p);
+}
+
+void attach_left(struct hostusb *h, struct present *p)
+{
+	p->left = true;
+	if (p->seat)
+		host_dev_gone(p->seat->hd);
+	present_drop(h, p);
+}
+
+/* Rules from outside */
+
+static bool match_equal(const struct usb_match *a, const struct usb_match *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	switch (a->kind) {
+	case MATCH_ADDR:
+		return a->bus == b->bus && a->addr == b->addr;
+	case MATCH_PATH:
+	case MATCH_BELOW:
+		return a->bus == b->bus && a->npath == b->npath &&
+		       memcmp(a->path, b->path, a->npath) == 0;
+	case MATCH_ID:
+		return a->vid == b->vid && a->pid == b->pid &&
+		       strcmp(a->serial, b->serial) == 0;
+	}
+	return false;
+}
+
+static int rule_add(struct hostusb *h, const struct hostusb_rule *rule,
+		    char *err, size_t errlen, struct rule **ret)
+{
+	struct rule **end = &h->rules, *r;
+
+	for (; *end; end = &(*end)->next) {
+		if ((*end)->removed ||
+		    !match_equal(&(*end)->r.match, &rule->match))
+			continue;
+		snprintf(err, errlen,
+			 "the same as %s: leave one of the two out",
+			 (*end)->r.name);
+		return -EINVAL;
+	}
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		snprintf(err, errlen, "out of memory: try again");
+		return -ENOMEM;
+	}
+	r->r = *rule;
+	*end = r;
+	*ret = r;
+	return 0;
+}
+
+/*
+ * Is the device that @r names, and no other rule's, there? Returns 1 and it,
+ * 0, or -EBUSY where another rule has the only one.
+ */
+static int find_present(struct hostusb *h, const struct rule *r, char *err,
+			size_t errlen, struct present **ret)
+{
+	const struct seat *other = NULL;
+
+	for (struct present *p = h->present; p; p = p->next) {
+		if (!p->known || p->left ||
+		    !usb_match_info(&r->r.match, &p->info))
+			continue;
+		if (!p->seat) {
+			*ret = p;
+			return 1;
+		}
+		if (!p->seat->rule->removed)
+			other = p->seat;
+	}
+	if (!other || r->r.match.kind == MATCH_BELOW)
+		return 0;
+	snprintf(err, errlen, "the device is %s as well: leave one out",
+		 other->rule->r.name);
+	return -EBUSY;
+}
+
+int hostusb_add_rule(struct hostusb *h, const struct hostusb_rule *rule,
+		     char *err, size_t errlen)
+{
+	struct present *p = NULL;
+	struct rule *r;
+	int e = rule_add(h, rule, err, errlen, &r);
+
+	if (e < 0)
+		return e;
+	if (rule->match.kind == MATCH_BELOW) {
+		for (p = h->present; p; p = p->next)
+			p->tried = false;
+		h->scan = true;
+		h->ops->wake(h->host);
+		return 0;
+	}
+	e = find_present(h, r, err, errlen, &p);
+	if (e == 1)
+		e = seat_take(h, r, p, NULL, -1, err, errlen);
+	if (e < 0)
+		rule_drop(h, r);
+	return e;
+}
+
+/* The entry of a device that was handed over open; new where it is not seen. */
+static int fd_present(struct hostusb *h, libusb_device *dev, char *err,
+		      size_t errlen, struct present **ret)
+{
+	struct present *p = h->present;
+	int r;
+
+	while (p && (p->dev != dev || p->left))
+		p = p->next;
+	if (p && p->seat) {
+		snprintf(err, errlen, "the device is %s as well: leave one out",
+			 p->seat->rule->r.name);
+		return -EBUSY;
+	}
+	if (p && p->known) {
+		*ret = p;
+		return 0;
+	}
+	p = present_add(h, dev);
+	if (!p) {
+		snprintf(err, errlen, "out of memory: try again");
+		return -ENOMEM;
+	}
+	p->handed = true;
+	r = discover_info(dev, &p->info);
+	p->known = r == 0;
+	if (r == 0) {
+		*ret = p;
+		return 0;
+	}
+	p->left = true;
+	present_drop(h, p);
+	snprintf(err, errlen, "the device cannot be read: %s", strerror(-r));
+	return r;
+}
+
+int hostusb_add_fd(struct hostusb *h, int fd, const struct hostusb_rule *rule,
+		   char *err, size_t errlen)
+{
+	libusb_device_handle *handle = NULL;
+	struct present *p;
+	struct rule *r = NULL;
+	int e = rule_add(h, rule, err, errlen, &r);
+
+	if (e < 0)
+		return e;
+	e = libusb_wrap_sys_device(h->ctx, fd, &handle);
+	if (e != 0) {
+		snprintf(err, errlen, "not a USB device's descriptor: %s",
+			 libusb_strerror(e));
+		e = e == LIBUSB_ERROR_NO_MEM ? -ENOMEM : -EINVAL;
+		goto drop_rule;
+	}
+	e = fd_present(h, libusb_get_device(handle), err, errlen, &p);
+	if (e == 0)
+		e = seat_take(h, r, p, handle, fd, err, errlen);
+	if (e == 0)
+		return 0;
+	libusb_close(handle);
+drop_rule:
+	rule_drop(h, r);
+	return e;
+}

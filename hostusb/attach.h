@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * attach.h - which device of the host goes to which port: rules, the devices
+ * there are, and the seats that bring the two together. Shared by hostusb.c
+ * (libusb's side: context, descriptors, hot-plug) and attach.c.
+ */
+#ifndef HOSTUSB_ATTACH_H
+#define HOSTUSB_ATTACH_H
+
+#include <libusb.h>
+
+#include "hostusb/device.h"
+#include "hostusb/hostusb.h"
+
+struct owner_claim;
+struct seat;
+
+/* A device that is there */
+struct present {
+	struct hostusb *h; /* borrowed */
+	struct present *next;
+	libusb_device *dev; /* a reference, owned */
+	struct usb_info info;
+	bool busy;   /* the worker looks at it: info is its */
+	bool known;  /* info is there */
+	bool left;   /* it is gone; freed when not busy and no seat's */
+	bool handed; /* came as a descriptor, libusb does not watch it */
+	bool tried;  /* failed, or was given back: not before it returns */
+	struct seat *seat; /* who has it, or NULL */
+	struct pm_work work;
+	int r; /* of the work */
+};
+
+struct rule {
+	struct hostusb_rule r; /* MATCH_ADDR becomes MATCH_PATH once found */
+	struct rule *next;
+	struct seat *seat; /* not MATCH_BELOW, which has many */
+	unsigned port;     /* where it was last, 0: nowhere yet */
+	bool removed;      /* its device was taken out; freed with the seat */
+};
+
+/* A rule's device, from the moment it is claimed until it is given back */
+struct seat {
+	struct hostusb *h; /* borrowed */
+	struct seat *next;
+	struct rule *rule;         /* borrowed */
+	struct present *p;         /* borrowed */
+	struct owner_claim *claim; /* owned */
+	struct host_dev *hd;       /* owned until it is in a port */
+	unsigned port;             /* 0: in none */
+	bool gone;
+	char name[64]; /* for logs */
+};
+
+struct hotplug_event {
+	struct hotplug_event *next;
+	libusb_device *dev; /* a reference, owned */
+	bool arrived;
+};
+
+struct hostusb {
+	struct pmapper *pm;                 /* borrowed */
+	const struct hostusb_host_ops *ops; /* borrowed */
+	void *host;
+	char owner[96];
+
+	libusb_context *ctx;
+	struct watcher *watcher; /* owned; may be NULL */
+	libusb_hotplug_callback_handle hotplug;
+	bool has_hotplug;
+	struct hotplug_event *events, *last_event; /* owned */
+
+	struct present *present; /* owned, in order of arrival */
+	struct rule *rules;      /* owned, in order of the option */
+	struct seat *seats;      /* owned */
+	bool scan;               /* a rule may find a device */
+	bool stopping;
+	unsigned errors; /* of libusb's event handling, for the log's rate */
+};
+
+void hostusb_log(struct hostusb *h, enum xhci_log level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Bring free rules and free devices together. */
+void attach_scan(struct hostusb *h);
+/* @p has gone from the host. May free it. */
+void attach_left(struct hostusb *h, struct present *p);
+/* Free it if nobody needs it any more. */
+void present_drop(struct hostusb *h, struct present *p);
+/* A new entry for @dev at the end of the list; NULL: no memory. */
+struct present *present_add(struct hostusb *h, libusb_device *dev);
+
+#endif
