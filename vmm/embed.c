@@ -41,7 +41,12 @@ static bool run_slices(struct vxhci *v)
 	for (int i = 0; more && i < DISPATCH_ROUNDS; i++) {
 		v->kicked = false;
 		more = pmapper_run(v->pm);
-		more = xhci_run(v->x) || more;
+		/*
+		 * What failed is known to the controller before it submits
+		 * again: nothing overtakes a transfer that halts its endpoint.
+		 */
+		if (!more)
+			more = xhci_run(v->x);
 		more = v->kicked || more;
 	}
 	return more;
@@ -72,10 +77,14 @@ static void unplug_devices(struct vxhci *v)
 {
 	unsigned polls = 0;
 
+	if (v->usb)
+		hostusb_stop(v->usb);
 	pmapper_detach_all(v->pm);
 	xhci_reset(v->x);
 	for (;;) {
-		bool more = run_slices(v);
+		bool more = v->usb && hostusb_run(v->usb);
+
+		more = run_slices(v) || more;
 
 		if (xhci_in_flight(v->x) == 0 && !pmapper_busy(v->pm))
 			return;
@@ -142,6 +151,7 @@ static int build(struct vxhci *v, char *err, size_t errlen)
 	if (r == 0)
 		return 0;
 	unplug_devices(v);
+	hostusb_destroy(v->usb);
 	pmapper_destroy(v->pm);
 	xhci_destroy(v->x);
 	return r;
@@ -204,6 +214,7 @@ void vxhci_destroy(struct vxhci *v)
 	enter(v);
 	v->quiet = true;
 	unplug_devices(v);
+	hostusb_destroy(v->usb);
 	pmapper_destroy(v->pm);
 	xhci_destroy(v->x);
 	dma_fini(&v->dma);
@@ -327,14 +338,18 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 		v->timer_at = UINT64_MAX;
 		xhci_timer(v->x);
 	}
-	more = run_slices(v);
+	more = v->usb && hostusb_run(v->usb);
+	more = run_slices(v) || more;
 	v->quiet = false;
 	v->told_at = v->timer_at;
+	if (v->usb)
+		timeout = hostusb_timeout_ns(v->usb);
 	if (more) {
 		timeout = 0;
 	} else if (v->timer_at != UINT64_MAX) {
 		now = embed_now_ns(v);
-		timeout = v->timer_at > now ? v->timer_at - now : 0;
+		now = v->timer_at > now ? v->timer_at - now : 0;
+		timeout = now < timeout ? now : timeout;
 	}
 	leave(v);
 	*ret_timeout_ns = timeout;

@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "emu/xhci.h"
+#include "hostusb/hostusb.h"
 #include "pmapper/pmapper.h"
 #include "vmm/dma.h"
 #include "vmm/pci.h"
@@ -30,8 +31,9 @@ struct vxhci {
 	struct slotopt opt; /* owned */
 	struct pci_fn pci;
 	struct dma dma;
-	struct xhci *x;     /* owned */
-	struct pmapper *pm; /* owned */
+	struct xhci *x;      /* owned */
+	struct pmapper *pm;  /* owned */
+	struct hostusb *usb; /* owned; NULL: no physical device was named */
 
 	unsigned vectors;  /* vectors the interrupters are spread over */
 	bool quiet;        /* in dispatch, create or destroy: no wake needed */
@@ -50,6 +52,7 @@ struct vxhci {
 extern const struct xhci_host_ops embed_xhci_ops;
 extern const struct pmapper_host_ops embed_pmapper_ops;
 extern const struct pci_ops embed_pci_ops;
+extern const struct hostusb_host_ops embed_hostusb_ops;
 /* Released: nothing points into the mapping with this cookie any more. */
 void embed_mem_released(void *host, void *cookie);
 uint64_t embed_now_ns(struct vxhci *v);

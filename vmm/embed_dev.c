@@ -7,8 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices/storage.h"
+
+_Static_assert((int)SLOT_RESET_DEVICE == (int)HOSTUSB_RESET_DEVICE &&
+		       (int)SLOT_RESET_NEVER == (int)HOSTUSB_RESET_NEVER,
+	       "the option's words are passed on as they are");
+_Static_assert(SLOTOPT_MAX_PATH == USB_MAX_DEPTH, "a path fits");
 
 /*
  * What opens a kind of device. Returns 0 and the device, or NULL for it where
@@ -34,8 +40,69 @@ static int open_storage(struct vxhci *v, const struct slot_dev *d, char *err,
 	return r;
 }
 
+/* One for all physical devices of the controller, with the first of them */
+static int need_hostusb(struct vxhci *v, char *err, size_t errlen)
+{
+	char owner[64];
+
+	if (v->usb != NULL)
+		return 0;
+	if (v->ops.fd_watch == NULL) {
+		snprintf(err, errlen,
+			 "this program has no physical devices: "
+			 "leave it out");
+		return -ENOTSUP;
+	}
+	snprintf(owner, sizeof(owner), "xhci %s of pid %ld", v->opt.slot,
+		 (long)getpid());
+	return hostusb_create(v->pm, &embed_hostusb_ops, v, owner, err, errlen,
+			      &v->usb);
+}
+
+static void match_from_option(const struct slot_dev *d, struct usb_match *m)
+{
+	m->bus = d->bus;
+	switch (d->kind) {
+	case SLOT_ADDR:
+		m->kind = MATCH_ADDR;
+		m->addr = d->devaddr;
+		break;
+	case SLOT_PATH:
+		m->kind = d->below ? MATCH_BELOW : MATCH_PATH;
+		m->npath = d->path_len;
+		memcpy(m->path, d->path, sizeof(m->path));
+		break;
+	default:
+		m->kind = MATCH_ID;
+		m->vid = d->vendor;
+		m->pid = d->product;
+		if (d->serial != NULL)
+			snprintf(m->serial, sizeof(m->serial), "%s", d->serial);
+	}
+}
+
+static int open_physical(struct vxhci *v, const struct slot_dev *d, char *err,
+			 size_t errlen, struct usb_dev **ret_dev)
+{
+	struct hostusb_rule rule = {
+		.at = d->at,
+		.reset = (enum hostusb_reset)v->opt.reset,
+	};
+	int r = need_hostusb(v, err, errlen);
+
+	if (r < 0)
+		return r;
+	slot_dev_name(d, rule.name, sizeof(rule.name));
+	match_from_option(d, &rule.match);
+	*ret_dev = NULL;
+	return hostusb_add_rule(v->usb, &rule, err, errlen);
+}
+
 /* No row: not in this version. */
 static dev_open *const openers[SLOT_NKINDS] = {
+	[SLOT_ADDR] = open_physical,
+	[SLOT_PATH] = open_physical,
+	[SLOT_ID] = open_physical,
 	[SLOT_STORAGE] = open_storage,
 };
 
@@ -53,13 +120,34 @@ static const char *attach_error(int r)
 	}
 }
 
+/* A physical device that is not there yet has its port all the same. */
+static bool port_is_kept(const struct vxhci *v, unsigned port)
+{
+	for (unsigned i = 0; i < v->opt.ndevs; i++)
+		if (v->opt.dev[i].at == port)
+			return true;
+	return false;
+}
+
+static int attach_device(struct vxhci *v, struct usb_dev *dev, unsigned at)
+{
+	unsigned n = xhci_nports(v->x), port;
+
+	if (at != 0)
+		return pmapper_attach(v->pm, dev, at, &port);
+	for (unsigned i = 1; i <= n; i++)
+		if (!port_is_kept(v, i) &&
+		    pmapper_attach(v->pm, dev, i, &port) == 0)
+			return 0;
+	return -ENOSPC;
+}
+
 static int plug_device(struct vxhci *v, const struct slot_dev *d, char *err,
 		       size_t errlen)
 {
 	struct usb_dev *dev = NULL;
 	char name[96],
 		why[SLOTOPT_MAX_FILE + 512] = "cannot be opened: see the log";
-	unsigned port;
 	int r = -EINVAL;
 
 	slot_dev_name(d, name, sizeof(name));
@@ -75,7 +163,7 @@ static int plug_device(struct vxhci *v, const struct slot_dev *d, char *err,
 	}
 	if (dev == NULL)
 		return 0;
-	r = pmapper_attach(v->pm, dev, d->at, &port);
+	r = attach_device(v, dev, d->at);
 	if (r < 0) {
 		snprintf(err, errlen, "%s: %s", name, attach_error(r));
 		dev->ops->free(dev);

@@ -129,6 +129,20 @@ const struct pmapper_host_ops embed_pmapper_ops = {
 	.log = host_log,
 };
 
+/* Any thread. */
+static void host_fd_watch(void *host, int fd, short events)
+{
+	struct vxhci *v = host;
+
+	v->ops.fd_watch(v->opaque, fd, events);
+}
+
+const struct hostusb_host_ops embed_hostusb_ops = {
+	.fd_watch = host_fd_watch,
+	.wake = host_wake,
+	.log = host_log,
+};
+
 /* What the PCI function tells. */
 
 static void fn_msix(void *host, unsigned vector)

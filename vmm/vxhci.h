@@ -53,6 +53,13 @@ struct vxhci_ops {
 	void (*mem_released)(void *opaque, void *cookie);
 	/* Monotonic nanoseconds; NULL: CLOCK_MONOTONIC. */
 	uint64_t (*now_ns)(void *opaque);
+	/*
+	 * Watch @fd for @events of poll(2) and call vxhci_dispatch() when it
+	 * has one; 0: watch it no longer. From any thread, and with the mutex
+	 * held: it must only pass this on to the VMM's loop. NULL: there are
+	 * no physical devices.
+	 */
+	void (*fd_watch)(void *opaque, int fd, short events);
 };
 
 /*

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vmm/serve_fds.h"
+
+/* Any handler that ran makes the loop call work(), which is all there is. */
+static void fd_ready(struct loop_fd *f, short revents)
+{
+	(void)f;
+	(void)revents;
+}
+
+int serve_fds_init(struct serve_fds *f, struct loop *loop)
+{
+	int r = pthread_mutex_init(&f->lock, NULL);
+
+	if (r)
+		return -r;
+	f->loop = loop;
+	f->changes = 0;
+	f->full = 0;
+	for (unsigned i = 0; i < SERVE_FDS_MAX; i++) {
+		f->watched[i] = (struct loop_fd){.fd = -1, .ready = fd_ready};
+		f->want[i].fd = -1;
+	}
+	return 0;
+}
+
+void serve_fds_fini(struct serve_fds *f)
+{
+	for (unsigned i = 0; i < SERVE_FDS_MAX; i++)
+		if (f->watched[i].fd >= 0)
+			loop_del(f->loop, &f->watched[i]);
+	pthread_mutex_destroy(&f->lock);
+}
+
+/* The place of @fd, or a free one; SERVE_FDS_MAX: none. Under the lock. */
+static unsigned find_place(const struct serve_fds *f, int fd)
+{
+	unsigned i, unused = SERVE_FDS_MAX;
+
+	for (i = 0; i < SERVE_FDS_MAX; i++) {
+		if (f->want[i].fd == fd)
+			return i;
+		if (f->want[i].fd < 0 && unused == SERVE_FDS_MAX)
+			unused = i;
+	}
+	return unused;
+}
+
+void serve_fds_watch(struct serve_fds *f, int fd, short events)
+{
+	unsigned i;
+
+	pthread_mutex_lock(&f->lock);
+	i = find_place(f, fd);
+	if (i < SERVE_FDS_MAX) {
+		f->want[i].fd = events ? fd : -1;
+		f->want[i].events = events;
+		f->changes++;
+	} else if (events) {
+		f->full++;
+	}
+	pthread_mutex_unlock(&f->lock);
+	loop_wake(f->loop);
+}
+
+static void apply_one(struct serve_fds *f, unsigned i)
+{
+	struct loop_fd *w = &f->watched[i];
+
+	if (w->fd >= 0 && w->fd != f->want[i].fd) {
+		loop_del(f->loop, w);
+		w->fd = -1;
+	}
+	if (f->want[i].fd < 0)
+		return;
+	w->events = f->want[i].events;
+	if (w->fd >= 0)
+		return;
+	w->fd = f->want[i].fd;
+	if (loop_add(f->loop, w) != 0) {
+		w->fd = -1;
+		f->full++;
+	}
+}
+
+void serve_fds_apply(struct serve_fds *f)
+{
+	pthread_mutex_lock(&f->lock);
+	for (unsigned i = 0; f->changes && i < SERVE_FDS_MAX; i++)
+		apply_one(f, i);
+	f->changes = 0;
+	pthread_mutex_unlock(&f->lock);
+}

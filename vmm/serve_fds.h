@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * serve_fds.h - descriptors that a controller wants watched, from whatever
+ * thread it says so, in the loop of its own thread.
+ */
+#ifndef VMM_SERVE_FDS_H
+#define VMM_SERVE_FDS_H
+
+#include <pthread.h>
+
+#include "vmm/loop.h"
+
+/* libusb's own two, and one for each device in a port */
+#define SERVE_FDS_MAX 40u
+_Static_assert(SERVE_FDS_MAX + 2 <= LOOP_MAX_FDS, "room for the socket");
+
+struct serve_fds {
+	struct loop *loop; /* borrowed */
+	/* the loop's thread only */
+	struct loop_fd watched[SERVE_FDS_MAX]; /* fd -1: unused */
+	/* under lock: what is wanted; fd -1: unused */
+	pthread_mutex_t lock;
+	struct {
+		int fd;
+		short events;
+	} want[SERVE_FDS_MAX];
+	unsigned changes; /* since the loop looked */
+	unsigned full;    /* descriptors there was no room for */
+};
+
+/* Returns 0 or -errno. */
+int serve_fds_init(struct serve_fds *f, struct loop *loop);
+/* The loop does not run any more. */
+void serve_fds_fini(struct serve_fds *f);
+/* Watch @fd for @events; 0: no longer. Any thread; wakes the loop. */
+void serve_fds_watch(struct serve_fds *f, int fd, short events);
+/* Do what was asked for. The loop's thread, each turn. */
+void serve_fds_apply(struct serve_fds *f);
+
+#endif
