@@ -204,8 +204,8 @@ static unsigned begin_reset_device(struct xhci *x)
 {
 	if (!cmd_slot(x))
 		return CC_SLOT_NOT_ENABLED;
-	if (x->cmd.slot->state < SLOT_DEFAULT)
-		return CC_CONTEXT_STATE_ERROR;
+	if (x->cmd.slot->state < SLOT_ADDRESSED)
+		return CC_CONTEXT_STATE_ERROR; /* §4.5.3: no such edge */
 	return wait_for(x, UINT32_MAX, DRAIN_DROP);
 }
 

@@ -68,7 +68,8 @@ struct xhci_host_ops {
 	void (*timer_set)(void *host, uint64_t at_ns);
 	/*
 	 * There is work: call xhci_run() soon (from the loop, not from here).
-	 * Called once per batch, again only after a xhci_run() returned false.
+	 * Called once per batch; again only after an xhci_run() has begun, and
+	 * possibly while that one runs, whatever it then returns.
 	 */
 	void (*kick)(void *host);
 	/* One line, no newline. May be NULL. */

@@ -49,7 +49,7 @@ static const struct cell cells[SLOT_NSTATES][NCM] = {
 		{NOEP, ENA} },
 	[DEF] = {
 		{OK, DIS}, {OK, ADR}, {CTX, DEF}, {CTX, DEF}, {CTX, DEF},
-		{OK, DEF}, {OK, DEF}, {OK, DEF}, {CTX, DEF}, {CTX, DEF} },
+		{OK, DEF}, {CTX, DEF}, {OK, DEF}, {CTX, DEF}, {CTX, DEF} },
 	[ADR] = {
 		{OK, DIS}, {CTX, ADR}, {CTX, ADR}, {OK, CFG}, {OK, ADR},
 		{OK, ADR}, {OK, DEF}, {OK, ADR}, {CTX, ADR}, {CTX, ADR} },

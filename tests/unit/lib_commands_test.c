@@ -130,7 +130,7 @@ static const struct row rows[] = {
 	{"reset device addressed", ADDRESSED, TRB_RESET_DEVICE, SLOT_OURS, 0, 0,
 	 0, CC_SUCCESS, 0},
 	{"reset device default", DEFAULT, TRB_RESET_DEVICE, SLOT_OURS, 0, 0, 0,
-	 CC_CONTEXT_STATE, CC_SUCCESS},
+	 CC_CONTEXT_STATE, 0},
 	{"reset device enabled", ENABLED, TRB_RESET_DEVICE, SLOT_OURS, 0, 0, 0,
 	 CC_CONTEXT_STATE, 0},
 	/* optional ones that the capabilities do not offer */
