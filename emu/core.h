@@ -303,7 +303,7 @@ enum ring_result { RING_TRB, RING_EMPTY, RING_FAULT };
 enum ring_result ring_next(struct xhci *x, struct xhci_ring *r,
 			   struct xhci_trb *ret_trb, uint64_t *ret_gpa);
 
-/* td.c */
+/* td_gather.c, td_retire.c */
 enum td_gather { TD_GATHERED, TD_NOTHING, TD_NO_MEMORY };
 enum td_gather td_gather(struct xhci *x, struct xhci_epq *q, struct xhci_td *td,
 			 unsigned *trbs);
