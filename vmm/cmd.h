@@ -61,4 +61,5 @@ int cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *cmd_nearest(const char *word, const char *const *names, size_t n);
 
 int cmd_serve(int argc, char **argv);
+int cmd_list(int argc, char **argv);
 #endif

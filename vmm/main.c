@@ -9,6 +9,7 @@
 
 static const struct cmd commands[] = {
 	{"serve", "serve controllers over vfio-user", cmd_serve},
+	{"list", "list the host's USB devices", cmd_list},
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -71,6 +71,14 @@ units() {
 	done
 }
 
+# commands VARIANT FOLDER - runs the tests of the program's commands.
+commands() {
+	for src in tests/cli/*.sh; do
+		results "commands $1 $(basename "$src" .sh)" \
+			env VXHCI="$(realpath "$2")/vxhci" "$src"
+	done
+}
+
 # results NAME COMMAND… - a command that prints its own `ok` and `FAILED` lines;
 # they are shown as they come, and counted.
 results() {
@@ -109,10 +117,12 @@ step "the include check finds what it is for" tests/check/includes_test.sh
 
 heading "unit tests"
 units gcc "$B"
+commands gcc "$B"
 if [ "$kind" != quick ]; then
 	heading "unit tests with sanitizers"
 	step "build with ASan and UBSan" build asan all unit-build
 	units asan "$B/asan"
+	commands asan "$B/asan"
 	step "build with TSan" build tsan unit-build
 	# TSan cannot live with every layout of memory
 	fixed="setarch $(uname -m) -R"
