@@ -8,56 +8,62 @@
 
 static _Thread_local uint64_t copied_bytes; /* a counter, no state */
 
-/* Call fn on each run of payload within [off, off+len). */
-#define FOR_PAYLOAD(x, off, len, base, n)                                  \
-	for (uint32_t i_ = 0; i_ < (x)->nseg && (len); i_++)               \
-		if ((off) >= (x)->seg[i_].len) {                           \
-			(off) -= (x)->seg[i_].len;                         \
-		} else if (((base) = (x)->seg[i_].base + (off)),           \
-			   ((n) = (x)->seg[i_].len - (off)),               \
-			   ((n) = (n) < (len) ? (n) : (len)), ((off) = 0), \
-			   ((len) -= (n)), 1)
+/* The next run of payload, at *off of segment *i; at most @len, 0: the end */
+static size_t next_run(const struct usb_xfer *x, uint32_t *i, size_t *off,
+		       size_t len, uint8_t **ret_base)
+{
+	size_t n;
+
+	while (*i < x->nseg && *off >= x->seg[*i].len)
+		*off -= x->seg[(*i)++].len;
+	if (*i == x->nseg)
+		return 0;
+	n = x->seg[*i].len - *off;
+	if (n > len)
+		n = len;
+	*ret_base = x->seg[*i].base + *off;
+	*off += n;
+	return n;
+}
 
 size_t usb_xfer_gather(const struct usb_xfer *x, size_t off, void *buf,
 		       size_t len)
 {
 	uint8_t *base, *to = buf;
-	size_t n;
+	size_t n, done = 0;
+	uint32_t i = 0;
 
-	FOR_PAYLOAD(x, off, len, base, n)
-	{
-		memcpy(to, base, n);
-		to += n;
+	while ((n = next_run(x, &i, &off, len - done, &base)) != 0) {
+		memcpy(to + done, base, n);
+		done += n;
 	}
-	n = (size_t)(to - (uint8_t *)buf);
-	copied_bytes += n;
-	return n;
+	copied_bytes += done;
+	return done;
 }
 
 size_t usb_xfer_scatter(struct usb_xfer *x, size_t off, const void *buf,
 			size_t len)
 {
 	const uint8_t *from = buf;
+	size_t n, done = 0;
 	uint8_t *base;
-	size_t n;
+	uint32_t i = 0;
 
-	FOR_PAYLOAD(x, off, len, base, n)
-	{
-		memcpy(base, from, n);
-		from += n;
+	while ((n = next_run(x, &i, &off, len - done, &base)) != 0) {
+		memcpy(base, from + done, n);
+		done += n;
 	}
-	n = (size_t)(from - (const uint8_t *)buf);
-	copied_bytes += n;
-	return n;
+	copied_bytes += done;
+	return done;
 }
 
 size_t usb_xfer_fill(struct usb_xfer *x, size_t off, int byte, size_t len)
 {
-	uint8_t *base;
 	size_t n, done = 0;
+	uint8_t *base;
+	uint32_t i = 0;
 
-	FOR_PAYLOAD(x, off, len, base, n)
-	{
+	while ((n = next_run(x, &i, &off, len - done, &base)) != 0) {
 		memset(base, byte, n);
 		done += n;
 	}
