@@ -9,6 +9,8 @@
  */
 #include "emu/core.h"
 
+/* FreeBSD gives a command 100 ms in all */
+#define REQUEST_GRACE_NS 50000000u
 /* Not a completion code: come again when the endpoints are quiet. */
 #define CMD_WAIT 0xffu
 
@@ -149,7 +151,28 @@ static unsigned begin_stop_ep(struct xhci *x)
 
 	if (cc != CC_SUCCESS)
 		return cc;
-	return wait_for(x, cmd_ep_mask(x), DRAIN_STOP);
+	if (cmd_ep(x)->info.type != USB_CONTROL || ep_quiet(cmd_ep(x)))
+		return wait_for(x, cmd_ep_mask(x), DRAIN_STOP);
+	/*
+	 * A request cannot be stopped in its middle and go on later: done
+	 * again it may do harm. So it gets the time to end by itself.
+	 */
+	x->cmd.wait_mask = cmd_ep_mask(x);
+	x->cmd.cancel_at = x->ops->now_ns(x->host) + REQUEST_GRACE_NS;
+	ep_hold(cmd_ep(x));
+	timer_update(x);
+	return CMD_WAIT;
+}
+
+void command_timer(struct xhci *x, uint64_t now_ns)
+{
+	struct xhci_cmd *c = &x->cmd;
+
+	if (now_ns < c->cancel_at)
+		return;
+	c->cancel_at = UINT64_MAX;
+	if (c->busy && c->slot)
+		slot_drain(c->slot, c->wait_mask, DRAIN_STOP);
 }
 
 static unsigned finish_stop_ep(struct xhci *x)
@@ -305,6 +328,10 @@ static bool command_end(struct xhci *x, enum cc cc)
 	c->busy = false;
 	c->aborted = false;
 	c->slot = NULL;
+	if (c->cancel_at != UINT64_MAX) {
+		c->cancel_at = UINT64_MAX;
+		timer_update(x);
+	}
 	if (said)
 		return true;
 	return post_completion(x, cc, c->gpa, cmd_slot_id(x));
@@ -459,5 +486,5 @@ void command_halt(struct xhci *x)
 
 void command_reset(struct xhci *x)
 {
-	x->cmd = (struct xhci_cmd){0};
+	x->cmd = (struct xhci_cmd){.cancel_at = UINT64_MAX};
 }

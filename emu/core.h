@@ -223,6 +223,7 @@ struct xhci_cmd {
 	uint64_t gpa;
 	struct xhci_trb trb;
 	uint32_t wait_mask;     /* endpoints (by DCI) that must come to rest */
+	uint64_t cancel_at;     /* no longer wait for a request's end then */
 	struct xhci_slot *slot; /* the command's, borrowed */
 	/* the input of Configure Endpoint and Address Device, read once */
 	uint32_t add, drop;
@@ -339,6 +340,8 @@ struct xhci_ep *ep_create(struct xhci_slot *s, unsigned dci,
 void ep_destroy(struct xhci_ep *ep); /* quiet, or its TDs are freed */
 void ep_doorbell(struct xhci_ep *ep, unsigned stream);
 void ep_drain(struct xhci_ep *ep, enum ep_drain why);
+/* Fetch no more, and wait for what the device has to end by itself. */
+void ep_hold(struct xhci_ep *ep);
 /* If the last transfer is back: whoever waited for that goes on. */
 void ep_drain_check(struct xhci_ep *ep);
 /* The endpoint is quiet, and may fetch again. */
@@ -406,6 +409,7 @@ void command_crcr_write(struct xhci *x, bool high, uint32_t v);
 uint32_t command_crcr_read(const struct xhci *x);
 /* Run commands; true when there are more for the next slice. */
 bool command_run(struct xhci *x);
+void command_timer(struct xhci *x, uint64_t now_ns);
 void command_halt(struct xhci *x);
 void command_reset(struct xhci *x);
 

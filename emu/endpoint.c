@@ -186,6 +186,13 @@ void ep_drain(struct xhci_ep *ep, enum ep_drain why)
 	ep_drain_check(ep);
 }
 
+void ep_hold(struct xhci_ep *ep)
+{
+	if (ep->drain == DRAIN_NONE)
+		ep->drain = DRAIN_STOP;
+	ep_drain_check(ep);
+}
+
 /* §4.12.2.1: a stream context that cannot be stops the endpoint */
 static void ep_stream_error(struct xhci_ep *ep, enum cc cc)
 {

@@ -61,6 +61,8 @@ void timer_update(struct xhci *x)
 
 	if (iso < at)
 		at = iso;
+	if (x->cmd.cancel_at < at)
+		at = x->cmd.cancel_at;
 	if ((x->usbcmd & CMD_EWE) && xhci_running(x)) {
 		wrap = x->run_ns +
 		       (x->wrap_uf - x->mfindex_base) * MICROFRAME_NS;
@@ -95,6 +97,7 @@ void xhci_timer(struct xhci *x)
 		mfindex_wrap_event(x);
 	}
 	isoch_timer(x, now);
+	command_timer(x, now);
 	intr_update_all(x);
 	timer_update(x);
 }
