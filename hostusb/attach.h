@@ -12,6 +12,8 @@
 #include "hostusb/device.h"
 #include "hostusb/hostusb.h"
 
+#define MAX_OWN_FDS 8u /* libusb has two or three */
+
 struct owner_claim;
 struct seat;
 
@@ -65,6 +67,8 @@ struct hostusb {
 	char owner[96];
 
 	libusb_context *ctx;
+	int fd[MAX_OWN_FDS]; /* that libusb has without any device */
+	unsigned nfds;
 	struct watcher *watcher; /* owned; may be NULL */
 	libusb_hotplug_callback_handle hotplug;
 	bool has_hotplug;

@@ -44,18 +44,26 @@ static void LIBUSB_CALL fd_removed(int fd, void *arg)
 	h->ops->fd_watch(h->host, fd, 0);
 }
 
-/* Those that there are now: watch them, or no longer. */
-static int watch_fds(struct hostusb *h, bool on)
+/* libusb's own, from its start to its end; a device's are told of later. */
+static int watch_fds(struct hostusb *h)
 {
 	const struct libusb_pollfd **list = libusb_get_pollfds(h->ctx);
 
 	if (!list)
-		return -ENOMEM;
-	for (unsigned i = 0; list[i]; i++)
-		h->ops->fd_watch(h->host, list[i]->fd,
-				 on ? list[i]->events : 0);
+		return LIBUSB_ERROR_NO_MEM;
+	for (unsigned i = 0; list[i] && h->nfds < MAX_OWN_FDS; i++) {
+		h->fd[h->nfds++] = list[i]->fd;
+		h->ops->fd_watch(h->host, list[i]->fd, list[i]->events);
+	}
 	libusb_free_pollfds(list);
 	return 0;
+}
+
+static void unwatch_fds(struct hostusb *h)
+{
+	libusb_set_pollfd_notifiers(h->ctx, NULL, NULL, NULL);
+	while (h->nfds)
+		h->ops->fd_watch(h->host, h->fd[--h->nfds], 0);
 }
 
 /* The devices there are */
@@ -248,11 +256,9 @@ int hostusb_create(struct pmapper *pm, const struct hostusb_host_ops *ops,
 	if (r != 0)
 		goto free_h;
 	libusb_set_pollfd_notifiers(h->ctx, fd_added, fd_removed, h);
-	r = watch_fds(h, true);
-	if (r != 0) {
-		r = LIBUSB_ERROR_NO_MEM;
+	r = watch_fds(h);
+	if (r != 0)
 		goto exit_libusb;
-	}
 	r = start_hotplug(h);
 	if (r != 0)
 		goto unwatch;
@@ -265,9 +271,8 @@ unwatch:
 		p->left = true;
 		present_drop(h, p);
 	}
-	watch_fds(h, false);
 exit_libusb:
-	libusb_set_pollfd_notifiers(h->ctx, NULL, NULL, NULL);
+	unwatch_fds(h);
 	libusb_exit(h->ctx);
 free_h:
 	snprintf(err, errlen, "libusb: %s: is there USB on this host?",
@@ -343,8 +348,7 @@ void hostusb_destroy(struct hostusb *h)
 		h->rules = r->next;
 		free(r);
 	}
-	watch_fds(h, false);
-	libusb_set_pollfd_notifiers(h->ctx, NULL, NULL, NULL);
+	unwatch_fds(h);
 	libusb_exit(h->ctx);
 	watcher_stop(h->watcher);
 	free(h);
