@@ -354,6 +354,7 @@ void intr_update_all(struct xhci *x)
 		intr_evaluate(x, i);
 		intr_deliver(x, i);
 	}
+	pin_update(x); /* low where the pin is not the way any more */
 }
 
 uint64_t intr_next_deadline(const struct xhci *x)
