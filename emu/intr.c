@@ -75,7 +75,7 @@ static uint64_t erdp_gpa(const struct xhci_intr *it)
 /* Is there a ring, and is what software says of it sane? */
 static bool ring_usable(struct xhci *x, struct xhci_intr *it)
 {
-	if (it->erstsz == 0)
+	if (it->erstsz == 0 || !x->bus_master)
 		return false;
 	if (!it->loaded && !erst_load(x, it))
 		return false;
@@ -215,7 +215,7 @@ bool intr_post(struct xhci *x, unsigned n, struct xhci_trb *ev, bool bei)
 		return true;
 	if (!intr_has_room(x, n))
 		return false;
-	if (!it->loaded || x->usbsts & (STS_HCE | STS_HSE))
+	if (!it->loaded || !x->bus_master || x->usbsts & (STS_HCE | STS_HSE))
 		return true;
 	ring_write(x, it, ev);
 	if (!bei) {

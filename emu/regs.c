@@ -246,7 +246,7 @@ static void doorbell_write(struct xhci *x, uint32_t n, uint32_t v)
 	struct xhci_slot *s;
 	unsigned dci = v & 0xff;
 
-	if (!xhci_running(x) || x->resetting)
+	if (!xhci_running(x) || x->resetting || !x->bus_master)
 		return;
 	if (n == 0) {
 		if (dci == 0)

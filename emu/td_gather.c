@@ -19,6 +19,7 @@ struct gather {
 	uint64_t gpa;        /* of it */
 	uint32_t data;       /* bytes of data TRBs so far */
 	uint32_t limit;      /* bytes that have a place in the payload */
+	uint32_t links;      /* Links so far */
 	enum { WANT_SETUP, WANT_DATA, IN_DATA, WANT_STATUS, IN_STATUS } stage;
 	bool idt;
 };
@@ -219,7 +220,7 @@ static enum step gather_control(struct gather *g)
 static enum step gather_step(struct gather *g, unsigned *links)
 {
 	if (TRB_TYPE(g->trb.control) == TRB_LINK) {
-		if (++*links > LINK_LIMIT)
+		if (++*links > LINK_LIMIT || ++g->links > TD_MAX_TRBS)
 			return STEP_BAD;
 		if (!(g->trb.control & TRB_IOC))
 			return STEP_MORE;
