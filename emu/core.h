@@ -174,9 +174,10 @@ enum port_event {
 	PORT_NEVENTS
 };
 
-/* What a port does with an event; `next` PORT_NSTATES: it does not care. */
+/* What a port does with an event; zeroes: it does not care. */
 struct port_rule {
-	uint8_t next;
+	bool go;
+	uint8_t next; /* enum port_state */
 	uint32_t changes;
 };
 

@@ -9,170 +9,96 @@
 
 #include "emu/core.h"
 
-#define NO                      \
-	{                       \
-		PORT_NSTATES, 0 \
+#define GO(s)                     \
+	{                         \
+		true, PORT_##s, 0 \
 	}
-#define GO(s)               \
-	{                   \
-		PORT_##s, 0 \
-	}
-#define GO_SET(s, ch)          \
-	{                      \
-		PORT_##s, (ch) \
+#define GO_SET(s, ch)                \
+	{                            \
+		true, PORT_##s, (ch) \
 	}
 #define CSC PORTSC_CSC
 #define PRC PORTSC_PRC
 #define PLC PORTSC_PLC
 
 /* clang-format off */
+/* What is not here is not cared for: the port stays as it is. */
 const struct port_rule port_rules[2][PORT_NSTATES][PORT_NEVENTS] = {
 /* USB 2, figure 4-25 */
 [0] = {
 	[PORT_OFF] = {
-		[PE_CONNECT] = NO, [PE_DISCONNECT] = NO, [PE_RESET] = NO,
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = NO, [PE_POWER_OFF] = NO,
-		[PE_POWER_ON] = GO(DISCONNECTED),
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_POWER_ON]     = GO(DISCONNECTED) },
 	[PORT_DISCONNECTED] = {
-		[PE_CONNECT] = GO_SET(DISABLED, CSC),
-		[PE_DISCONNECT] = NO, [PE_RESET] = NO,
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_CONNECT]      = GO_SET(DISABLED, CSC),
+		[PE_POWER_OFF]    = GO(OFF) },
 	[PORT_DISABLED] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET] = GO(RESET),
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET]        = GO(RESET),
+		[PE_POWER_OFF]    = GO(OFF) },
 	[PORT_RESET] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC | PRC),
-		[PE_RESET] = NO,
-		[PE_RESET_DONE] = GO_SET(U0, PRC),
+		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC | PRC),
+		[PE_RESET_DONE]   = GO_SET(U0, PRC),
 		[PE_RESET_FAILED] = GO_SET(DISABLED, PRC),
-		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_POWER_OFF]    = GO(OFF) },
 	[PORT_U0] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET] = GO(RESET),
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = GO(U3),
-		[PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET]        = GO(RESET),
+		[PE_DISABLE]      = GO(DISABLED),
+		[PE_POWER_OFF]    = GO(OFF),
+		[PE_LINK_U3]      = GO(U3) },
 	[PORT_U3] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET] = GO(RESET),
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = GO_SET(U0, PLC), [PE_LINK_U3] = NO,
-		[PE_LINK_RESUME] = GO(RESUME),
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = GO_SET(RESUME, PLC) },
+		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET]        = GO(RESET),
+		[PE_DISABLE]      = GO(DISABLED),
+		[PE_POWER_OFF]    = GO(OFF),
+		[PE_LINK_U0]      = GO_SET(U0, PLC),
+		[PE_LINK_RESUME]  = GO(RESUME),
+		[PE_WAKE]         = GO_SET(RESUME, PLC) },
 	[PORT_RESUME] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET] = GO(RESET),
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = GO_SET(U0, PLC), [PE_LINK_U3] = NO,
-		[PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET]        = GO(RESET),
+		[PE_DISABLE]      = GO(DISABLED),
+		[PE_POWER_OFF]    = GO(OFF),
+		[PE_LINK_U0]      = GO_SET(U0, PLC) },
 },
 /* USB 3, figure 4-27: links train by themselves, no reset is needed */
 [1] = {
 	[PORT_OFF] = {
-		[PE_CONNECT] = NO, [PE_DISCONNECT] = NO, [PE_RESET] = NO,
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = NO, [PE_POWER_OFF] = NO,
-		[PE_POWER_ON] = GO(DISCONNECTED),
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_POWER_ON]      = GO(DISCONNECTED) },
 	[PORT_DISCONNECTED] = {
-		[PE_CONNECT] = GO_SET(U0, CSC),
-		[PE_DISCONNECT] = NO, [PE_RESET] = NO,
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = GO(DISABLED), [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_CONNECT]       = GO_SET(U0, CSC),
+		[PE_POWER_OFF]     = GO(OFF),
+		[PE_LINK_DISABLED] = GO(DISABLED) },
 	[PORT_DISABLED] = {
-		[PE_CONNECT] = NO, [PE_DISCONNECT] = NO, [PE_RESET] = NO,
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO,
-		[PE_LINK_RXDETECT] = GO(DISCONNECTED),
-		[PE_WAKE] = NO },
+		[PE_POWER_OFF]     = GO(OFF),
+		[PE_LINK_RXDETECT] = GO(DISCONNECTED) },
 	[PORT_RESET] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC | PRC),
-		[PE_RESET] = NO,
-		[PE_RESET_DONE] = GO_SET(U0, PRC),
-		[PE_RESET_FAILED] = GO_SET(DISCONNECTED, CSC | PRC),
-		[PE_DISABLE] = NO, [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = NO, [PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = NO, [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_DISCONNECT]    = GO_SET(DISCONNECTED, CSC | PRC),
+		[PE_RESET_DONE]    = GO_SET(U0, PRC),
+		[PE_RESET_FAILED]  = GO_SET(DISCONNECTED, CSC | PRC),
+		[PE_POWER_OFF]     = GO(OFF) },
 	[PORT_U0] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET] = GO(RESET),
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = NO, [PE_LINK_U3] = GO(U3),
-		[PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = GO(DISABLED), [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_DISCONNECT]    = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET]         = GO(RESET),
+		[PE_DISABLE]       = GO(DISABLED),
+		[PE_POWER_OFF]     = GO(OFF),
+		[PE_LINK_U3]       = GO(U3),
+		[PE_LINK_DISABLED] = GO(DISABLED) },
 	[PORT_U3] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET] = GO(RESET),
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = GO_SET(U0, PLC), [PE_LINK_U3] = NO,
-		[PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = GO(DISABLED), [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = GO_SET(RESUME, PLC) },
+		[PE_DISCONNECT]    = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET]         = GO(RESET),
+		[PE_DISABLE]       = GO(DISABLED),
+		[PE_POWER_OFF]     = GO(OFF),
+		[PE_LINK_U0]       = GO_SET(U0, PLC),
+		[PE_LINK_DISABLED] = GO(DISABLED),
+		[PE_WAKE]          = GO_SET(RESUME, PLC) },
 	[PORT_RESUME] = {
-		[PE_CONNECT] = NO,
-		[PE_DISCONNECT] = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET] = GO(RESET),
-		[PE_RESET_DONE] = NO, [PE_RESET_FAILED] = NO,
-		[PE_DISABLE] = GO(DISABLED), [PE_POWER_OFF] = GO(OFF),
-		[PE_POWER_ON] = NO,
-		[PE_LINK_U0] = GO_SET(U0, PLC), [PE_LINK_U3] = NO,
-		[PE_LINK_RESUME] = NO,
-		[PE_LINK_DISABLED] = GO(DISABLED), [PE_LINK_RXDETECT] = NO,
-		[PE_WAKE] = NO },
+		[PE_DISCONNECT]    = GO_SET(DISCONNECTED, CSC),
+		[PE_RESET]         = GO(RESET),
+		[PE_DISABLE]       = GO(DISABLED),
+		[PE_POWER_OFF]     = GO(OFF),
+		[PE_LINK_U0]       = GO_SET(U0, PLC),
+		[PE_LINK_DISABLED] = GO(DISABLED) },
 },
 };
 /* clang-format on */
@@ -195,7 +121,7 @@ static bool port_event(struct xhci *x, struct xhci_port *p, enum port_event ev)
 	const struct port_rule *r = &port_rules[p->usb3][p->state][ev];
 	uint8_t old = p->state;
 
-	if (r->next == PORT_NSTATES)
+	if (!r->go)
 		return false;
 	p->state = r->next;
 	if (p->ops && p->ops->suspend) {
