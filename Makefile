@@ -8,8 +8,16 @@ VERSION := 0.1.0
 SOVERSION := 0
 
 CC ?= gcc
+OBJCOPY ?= objcopy
 B ?= build
 SAN ?=
+# where `make install` puts things, below DESTDIR
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 # V=1 shows the commands
 Q := $(if $(V),,@)
 
@@ -57,6 +65,7 @@ help:
 ## make check          all tests
 ## make check-quick    the inner loop, under a minute
 ## make bench          counts and times a transfer
+## make install        to PREFIX (/usr/local), LIBDIR, DESTDIR; and uninstall
 ## make format         runs clang-format over the tree
 
 $(B)/obj/%.o: %.c
@@ -84,6 +93,7 @@ $(B)/libvxhci.so: $(call obj,$(LIB_SRC)) vmm/libvxhci.map
 	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libvxhci.so.$(SOVERSION) \
 		-Wl,--version-script=vmm/libvxhci.map -o $@ \
 		$(call obj,$(LIB_SRC)) $(LIBS)
+	$(Q)ln -sf libvxhci.so $(B)/libvxhci.so.$(SOVERSION)
 
 $(B)/vxhci: $(call obj,$(PROG_SRC)) $(B)/libvxhci.a
 	@echo "  LD      $@"
@@ -91,6 +101,41 @@ $(B)/vxhci: $(call obj,$(PROG_SRC)) $(B)/libvxhci.a
 
 clean:
 	rm -rf build
+
+# the installed archive is one object with no names but the public ones: a VMM
+# may well have a pci_init() of its own
+$(B)/install/libvxhci.a: $(call obj,$(LIB_SRC))
+	@mkdir -p $(@D)
+	@echo "  AR      $@"
+	$(Q)rm -f $@
+	$(Q)$(LD) -r -o $(@D)/vxhci.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(@D)/vxhci.o
+	$(Q)$(AR) rcs $@ $(@D)/vxhci.o
+
+DEST_SO := $(DESTDIR)$(LIBDIR)/libvxhci.so
+.PHONY: install uninstall
+install: all $(B)/install/libvxhci.a
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) \
+		$(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(PKGCONFIGDIR)
+	install -m 755 $(B)/vxhci $(DESTDIR)$(BINDIR)
+	install -m 755 $(B)/libvxhci.so $(DEST_SO).$(VERSION)
+	ln -sf libvxhci.so.$(VERSION) $(DEST_SO).$(SOVERSION)
+	ln -sf libvxhci.so.$(SOVERSION) $(DEST_SO)
+	install -m 644 $(B)/install/libvxhci.a $(DESTDIR)$(LIBDIR)
+	install -m 644 vmm/vxhci.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 docs/vxhci.8 $(DESTDIR)$(MANDIR)/man8
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@REQUIRES@|$(filter-out jansson,$(PKGS))|' \
+		vmm/vxhci.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc
+	chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/vxhci $(DESTDIR)$(INCLUDEDIR)/vxhci.h \
+		$(DEST_SO) $(DEST_SO).$(SOVERSION) $(DEST_SO).$(VERSION) \
+		$(DESTDIR)$(LIBDIR)/libvxhci.a \
+		$(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc \
+		$(DESTDIR)$(MANDIR)/man8/vxhci.8
 
 include tests/tests.mk
 

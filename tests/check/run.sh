@@ -118,6 +118,8 @@ step "the include check finds what it is for" tests/check/includes_test.sh
 heading "unit tests"
 units gcc "$B"
 commands gcc "$B"
+heading "installation"
+results "install" env B="$B" CC=gcc tests/check/install_test.sh
 if [ "$kind" != quick ]; then
 	heading "unit tests with sanitizers"
 	step "build with ASan and UBSan" build asan all unit-build
