@@ -48,7 +48,28 @@ unit: $(UNIT)
 .PHONY: unit-build demo check check-quick format bench
 unit-build: $(UNIT)
 
+# what runs in the guests of the host rig: without a C library of their own,
+# and, where libusb is needed, in L1 only
+HOST_STATIC := $(filter-out usbloop,$(patsubst tests/host/%.c,%,\
+	$(wildcard tests/host/*.c)))
+HOST_LINKED := $(patsubst tests/host/%.c,%,$(wildcard tests/host/usbloop.c))
+$(B)/hostrig/static/%: $(B)/obj/tests/host/%.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^ -lpthread
+$(B)/hostrig/linked/%: $(B)/obj/tests/host/%.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+.PHONY: host-programs check-host
+.SECONDARY: $(patsubst %,$(B)/obj/tests/host/%.o,$(HOST_STATIC) $(HOST_LINKED))
+host-programs: $(addprefix $(B)/hostrig/static/,$(HOST_STATIC)) \
+	$(addprefix $(B)/hostrig/linked/,$(HOST_LINKED))
+
 # these install what is missing, so they must not depend on a build rule
+## make check-host     physical devices: all of the rig with a guest as host
+check-host:
+	@tests/rig/deps.sh check
+	@$(MAKE) -s all
+	@B='$(B)' VXHCI='$(abspath $(B))/vxhci' tests/host/host.sh
 demo:
 	@B='$(B)' VXHCI='$(abspath $(B))/vxhci' tests/guest/demo.sh
 check:

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# case-zero.sh - gadget zero and the kernel's usbtest driver, on each side:
+# without a controller between (in L1), through QEMU's usb-host, through vxhci.
+
+ZERO_CASES="0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 17 18 19 20 21 24 27 28 29"
+ZERO_N=20
+ZERO_SIZES="2048 1024" # whole packets at every speed
+ZERO_SPEEDS="full high super"
+
+mbps_of() { case $1 in full) echo 12 ;; high) echo 480 ;; super) echo 5000 ;; esac; }
+zero_is() { # SPEED - in L2
+	echo "[ \"\$(cat \$(usb_find 0525:a4a0)/speed)\" = $(mbps_of "$1") ]"
+}
+# zero_count FILE - `N of M in S s`
+zero_count() {
+	awk '$2 == "ok" { n++ } /^[0-9]/ && $2 != "none" { m++ }
+		$1 == "total" { t = $2 } END { print n + 0, "of", m + 0, "in", t + 0, "s" }' "$1"
+}
+# The same in L1 itself; its driver must be gone before others want the device.
+zero_bare() { # SPEED
+	modprobe usbtest
+	gadget_on dummy_udc.1 "$1"
+	wait_for 10 l1_bound usbtest || return 1
+	testusb "$(l1_node 0525:a4a0)" $ZERO_N $ZERO_SIZES 32 $ZERO_CASES \
+		>/tmp/zero.bare
+	gadget_off
+	modprobe -r usbtest
+}
+zero_qemu() { # SPEED
+	gadget_on dummy_udc.1 "$1"
+	wait_for 10 l1_node 0525:a4a0 || return 1
+	zero_bus=$E2
+	[ "$1" = super ] && zero_bus=$E3
+	l2_monitor "device_add usb-host,bus=qx.0,id=qh,hostbus=$zero_bus,hostport=1"
+	l2_wait 40 "$(zero_is "$1")" || return 1
+	# the driver waits for the alternate settings
+	l2_wait 20 'ls $(usb_find 0525:a4a0)/*/driver | grep -q .' >/dev/null
+	L2_SECONDS=300 l2 "testusb \$(usb_node 0525:a4a0) $ZERO_N $ZERO_SIZES 32 $(
+		echo "$ZERO_CASES" | sed 's/ 24//')" >/tmp/zero.qemu
+	l2_monitor device_del qh
+	gadget_off
+	l2_wait 20 '! usb_find 0525:a4a0' >/dev/null
+}
+zero_vxhci() { # SPEED
+	gadget_on dummy_udc.0 "$1"
+	l2_wait 40 "$(zero_is "$1")" || return 1
+	l2_wait 20 'ls $(usb_find 0525:a4a0)/*/driver | grep -q .' >/dev/null
+	L2_SECONDS=300 l2 "testusb \$(usb_node 0525:a4a0) $ZERO_N $ZERO_SIZES 32 $ZERO_CASES" \
+		>/tmp/zero.vxhci
+	gadget_off
+	l2_wait 20 '! usb_find 0525:a4a0' >/dev/null
+}
+# every case that passes in L1 passes through vxhci
+zero_all_of_bare() {
+	sed -n 's/^\([0-9]*\) ok.*/\1/p' /tmp/zero.bare >/tmp/zero.want
+	zero_bad=$(while read -r c; do
+		grep -q "^$c ok" /tmp/zero.vxhci ||
+			grep "^$c " /tmp/zero.vxhci || echo "$c not run"
+	done </tmp/zero.want)
+	[ -s /tmp/zero.want ] && [ -z "$zero_bad" ] || {
+		echo "$zero_bad"
+		return 1
+	}
+}
+total_of() { # PEER - without case 24, in ms
+	awk '$2 == "ok" && $1 != 24 { t += $3 } END { printf "%d\n", t * 1000 }' \
+		"/tmp/zero.$1"
+}
+# Each unlink of a URB that is just completing is one; a flood is thousands.
+retries() { l2 'dmesg -c' | grep -c 'unlink retry'; }
+no_flood() {
+	echo "unlink retries: QEMU ${retries_qemu:-?}, vxhci $retries_vxhci"
+	[ "$retries_vxhci" -le $((${retries_qemu:-0} + 4 * ZERO_N)) ]
+}
+zero_speed() {
+	: >/tmp/zero.bare >/tmp/zero.qemu >/tmp/zero.vxhci
+	[ "$L2_HAS_QX" = 1 ] && {
+		check "zero $1: in L1" zero_bare "$1"
+		check "zero $1: through QEMU's usb-host" zero_qemu "$1"
+	}
+	retries_qemu=$(retries)
+	check "zero $1: through vxhci" zero_vxhci "$1"
+	retries_vxhci=$(retries)
+	for p in bare qemu vxhci; do
+		echo "zero $1, $p: $(zero_count /tmp/zero.$p)"
+	done
+	awk 'FNR == 1 { f++ } { r[f, $1] = $2 == "ok" ? $3 : $2 " " $3; k[$1] }
+		END { for (i = 0; i < 30; i++) if (i in k)
+		printf "  usbtest %2d  L1 %-12s QEMU %-12s vxhci %s\n", i,
+		r[1, i], r[2, i], r[3, i] }' /tmp/zero.bare /tmp/zero.qemu \
+		/tmp/zero.vxhci
+	[ "$L2_HAS_QX" = 1 ] && {
+		check "zero $1: all that pass in L1 pass through vxhci" zero_all_of_bare
+		check "zero $1: the 23 take no longer than QEMU: $(total_of vxhci) and $(total_of qemu) ms" \
+			[ "$(total_of vxhci)" -le "$(total_of qemu)" ]
+	}
+	check "zero $1: no flood of unlink retries" no_flood
+}
+case_zero() {
+	session qx || return
+	for s in $ZERO_SPEEDS; do zero_speed $s; done
+}

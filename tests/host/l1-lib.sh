@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# l1-lib.sh - what the cases use, in L1.
+
+G=/sys/kernel/config/usb_gadget/zero
+
+# --- devices
+
+# Buses by name: HX2 HX3 (of QEMU's controller, USB 2 and USB 3), D2 D3 and
+# E2 E3 (of two dummy_hcd, on which a gadget may be put)
+bus_of() { # DRIVER'S-DEVICE SPEED N - the Nth bus with that speed below it
+	bus_n=0
+	for bus_d in /sys/bus/usb/devices/usb*; do
+		case $(readlink -f "$bus_d") in *"$1"*) ;; *) continue ;; esac
+		[ "$(cat "$bus_d/speed")" = "$2" ] || continue
+		cat "$bus_d/busnum"
+		return 0
+	done
+	return 1
+}
+l1_devices() {
+	modprobe xhci_pci && modprobe usbmon
+	modprobe xhci_pci_renesas 2>/dev/null
+	modprobe dummy_hcd is_super_speed=Y num=2 && modprobe libcomposite ||
+		return 1
+	modprobe usb_f_ss_lb || return 1
+	for m in sd_mod uas usbhid hid_generic evdev; do modprobe $m; done
+	modprobe usb_storage delay_use=0
+	mount -t configfs none /sys/kernel/config 2>/dev/null
+	mkdir -p /run/udev
+	setsid uevents </dev/null >/tmp/uevents.log 2>&1 &
+	HX2=$(bus_of /pci 480) HX3=$(bus_of /pci 5000)
+	D2=$(bus_of dummy_hcd.0 480) D3=$(bus_of dummy_hcd.0 5000)
+	E2=$(bus_of dummy_hcd.1 480) E3=$(bus_of dummy_hcd.1 5000)
+	[ -n "$HX2$HX3" ] && [ -n "$D3" ] && [ -n "$E3" ] && gadget_make
+}
+# The Linux gadget zero, as g_zero makes it.
+gadget_make() {
+	mkdir $G || return 1
+	echo 0x0525 >$G/idVendor
+	echo 0xa4a0 >$G/idProduct
+	mkdir $G/strings/0x409
+	echo vxhci-zero >$G/strings/0x409/serialnumber
+	echo Linux >$G/strings/0x409/manufacturer
+	echo "Gadget Zero" >$G/strings/0x409/product
+	mkdir $G/configs/z.3 $G/configs/z.2
+	mkdir $G/functions/SourceSink.0 $G/functions/Loopback.0
+	ln -s $G/functions/SourceSink.0 $G/configs/z.3
+	ln -s $G/functions/Loopback.0 $G/configs/z.2
+}
+# gadget_on UDC full|high|super - plugs it in
+gadget_on() {
+	echo "$2-speed" >$G/max_speed && echo "$1" >$G/UDC
+}
+gadget_off() {
+	[ -z "$(cat $G/UDC)" ] || echo '' >$G/UDC
+}
+
+# --- vxhci
+
+SERVE=
+# serve SLOT-OPTION… - starts it in the background; ready when this returns
+serve() {
+	rm -f /tmp/ready
+	mkfifo /tmp/ready
+	serve_args=
+	serve_n=0
+	for s; do
+		serve_n=$((serve_n + 1))
+		rm -f /tmp/vx.$serve_n
+		serve_args="$serve_args --socket /tmp/vx.$serve_n -s $s"
+	done
+	# shellcheck disable=SC2086
+	${SERVE_UNDER:-} vxhci serve $serve_args ${SERVE_ARGS:--v} --ready-fd 3 \
+		3>/tmp/ready >>/tmp/vxhci.log 2>&1 &
+	SERVE=$!
+	[ -n "$(timeout 60 od -An -N1 -tx1 /tmp/ready)" ] || {
+		cat /tmp/vxhci.log
+		return 1
+	}
+}
+# serve_end SIGNAL - and its exit status
+serve_end() {
+	kill "-$1" $SERVE
+	wait $SERVE
+	serve_rc=$?
+	SERVE=
+	return $serve_rc
+}
+
+# --- L2
+
+L2=
+# l2_start [QEMU ARGUMENT…] - boots L2, with vxhci's controllers as there are
+# sockets; ready for l2 when this returns.
+l2_start() {
+	rm -f /tmp/l2.*
+	mkfifo /tmp/l2.in /tmp/l2.out /tmp/l2.mon.in /tmp/l2.mon.out
+	exec 7<>/tmp/l2.out 8<>/tmp/l2.in 9<>/tmp/l2.mon.in
+	cat /tmp/l2.mon.out >/tmp/l2.mon.log &
+	for s in /tmp/vx.*; do
+		[ -S "$s" ] || continue
+		set -- "$@" -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"'"$s"'"}}'
+	done
+	l2_t0=$(now)
+	"$QEMU" -nodefaults -no-user-config -display none -no-reboot \
+		-machine q35,memory-backend=mem,vmport=off,hpet=off \
+		-accel tcg,thread=multi,tb-size=256 -cpu "${L2_CPU:-qemu64}" \
+		-smp 1 -m 512 \
+		-object memory-backend-memfd,id=mem,size=512M,share=on \
+		-kernel /w/l2.kernel -initrd /w/l2.initrd \
+		-append "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off nokaslr no_timer_check cryptomgr.notests ${L2_APPEND:-}" \
+		-serial file:/tmp/l2.console \
+		-chardev stdio,id=proto,signal=off -serial chardev:proto \
+		-chardev pipe,id=mon,path=/tmp/l2.mon -monitor chardev:mon \
+		"$@" </tmp/l2.in >/tmp/l2.out 2>/tmp/l2.err &
+	L2=$!
+	while IFS= read -t "${L2_BOOT:-240}" -r l2_line <&7; do
+		case $l2_line in '@ready '*)
+			echo "L2: up after $(($(now) - l2_t0)) s"
+			return 0 ;;
+		esac
+	done
+	echo "L2: did not boot"
+	tail -n 20 /tmp/l2.err /tmp/l2.console
+	l2_stop
+	return 1
+}
+now() { cut -d. -f1 /proc/uptime; }
+# l2 COMMAND… - runs a line of shell in L2: its output and its exit status, or
+# 99 when there is no answer for L2_SECONDS
+l2() {
+	[ -n "$L2" ] || { echo "no L2"; return 98; }
+	printf '%s\n' "$*" >&8
+	while IFS= read -t "${L2_SECONDS:-120}" -r l2_line <&7; do
+		case $l2_line in
+		:*) echo "${l2_line#:}" ;;
+		'@rc '*) return "${l2_line#@rc }" ;;
+		esac
+	done
+	echo "no answer of L2 to: $*"
+	tail -n 5 /tmp/l2.console
+	return 99
+}
+l2_monitor() { printf '%s\n' "$*" >&9; }
+l2_stop() {
+	[ -n "$L2" ] || return 0
+	kill -9 $L2 2>/dev/null
+	wait $L2 2>/dev/null
+	L2=
+	exec 7<&- 8>&- 9>&-
+}
+# l2_wait SECONDS COMMAND… - until that succeeds in L2
+l2_wait() {
+	l2_until=$(($(now) + $1))
+	shift
+	until l2 "$*" >/tmp/l2_wait; do
+		[ "$(now)" -lt $l2_until ] || { cat /tmp/l2_wait; return 1; }
+		usleep 200000
+	done
+	cat /tmp/l2_wait
+}
+
+# l1_find VENDOR:PRODUCT, l1_node - as usb_find and usb_node, in L1
+l1_find() {
+	for find_dev in /sys/bus/usb/devices/*; do
+		[ "$(cat "$find_dev/idVendor" 2>/dev/null):$(
+		cat "$find_dev/idProduct" 2>/dev/null)" = "$1" ] || continue
+		echo "$find_dev"
+		return 0
+	done
+	return 1
+}
+l1_node() {
+	node_dir=$(l1_find "$1") || return 1
+	printf '/dev/bus/usb/%03d/%03d\n' "$(cat "$node_dir/busnum")" \
+		"$(cat "$node_dir/devnum")"
+}
+# l1_bound DRIVER - whether an interface in L1 has it
+l1_bound() {
+	ls -d /sys/bus/usb/drivers/"$1"/*:* >/dev/null 2>&1
+}
+
+# --- a session: vxhci with all there is, and an L2 that is alive. Most cases
+# share it. `session qx`: L2 has QEMU's own controller, too.
+
+slot_all() {
+	slot_opts="30,xhci,usb2=15,usb3=15,bus=$D2,port=1,bus=$D3,port=1"
+	for n in 1 2 3 4 5 6 7 8 9 10 11; do
+		slot_opts="$slot_opts,bus=$HX2,port=$n,bus=$HX3,port=$n"
+	done
+	echo "$slot_opts"
+}
+L2_HAS_QX=
+session() {
+	if [ -n "$L2" ] && [ -n "$SERVE" ] && [ "$L2_HAS_QX$1" != qx ] &&
+		L2_SECONDS=20 l2 true >/dev/null && kill -0 $SERVE; then
+		return 0
+	fi
+	session_end
+	if ! serve "$(slot_all)"; then
+		fail "vxhci serve starts"
+		return 1
+	fi
+	L2_HAS_QX=
+	if [ "${1:-}" = qx ]; then
+		set -- -device qemu-xhci,id=qx
+		L2_HAS_QX=1
+	else
+		set --
+	fi
+	l2_start "$@" || {
+		fail "L2 boots"
+		return 1
+	}
+}
+session_end() {
+	l2_stop
+	[ -z "$SERVE" ] || serve_end TERM || fail "vxhci serve ended with $?"
+	rm -f /tmp/vx.*
+}
