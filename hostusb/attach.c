@@ -161,8 +161,17 @@ static void seat_opened(void *owner, int r, const char *why)
 	host_dev_close(s->hd);
 }
 
+static void seat_soon(void *owner)
+{
+	struct seat *s = owner;
+
+	s->h->flush = true;
+	s->h->ops->wake(s->h->host);
+}
+
 static const struct host_dev_owner seat_ops = {
 	.opened = seat_opened,
+	.soon = seat_soon,
 	.gone = seat_gone,
 	.closed = seat_closed,
 };

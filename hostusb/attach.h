@@ -77,6 +77,7 @@ struct hostusb {
 	struct present *present; /* owned, in order of arrival */
 	struct rule *rules;      /* owned, in order of the option */
 	struct seat *seats;      /* owned */
+	bool flush;              /* a device has packets to send */
 	bool scan;               /* a rule may find a device */
 	bool stopping;
 	unsigned errors; /* of libusb's event handling, for the log's rate */

@@ -60,6 +60,17 @@ void host_dev_map_eps(struct host_dev *hd)
 	}
 }
 
+void complete_unmoved(struct host_dev *hd, struct usb_xfer *t,
+		      enum usb_status status)
+{
+	for (uint32_t i = 0;
+	     t->type == USB_ISOCH && t->packet && i < t->npackets; i++) {
+		t->packet[i].status = status;
+		t->packet[i].actual = 0;
+	}
+	usb_dev_complete(&hd->d, t, status, 0);
+}
+
 static void flush_held(struct host_dev *hd)
 {
 	for (unsigned i = 0; i < HOST_NEPS; i++) {
@@ -68,7 +79,7 @@ static void flush_held(struct host_dev *hd)
 
 		while ((t = ep->held_head)) {
 			held_remove(ep, t);
-			usb_dev_complete(&hd->d, t, USB_NODEV, 0);
+			complete_unmoved(hd, t, USB_NODEV);
 		}
 	}
 }
@@ -84,11 +95,20 @@ void host_dev_gone(struct host_dev *hd)
 	hd->owner->gone(hd->owner_arg);
 }
 
-/* Start what waits on @ep, as far as it may */
-static void ep_pump(struct host_dev *hd, struct host_ep *ep)
+static bool ep_is_isoch(const struct host_ep *ep)
+{
+	return ep->desc && ep->desc->type == USB_ISOCH;
+}
+
+void host_ep_pump(struct host_dev *hd, struct host_ep *ep)
 {
 	struct usb_xfer *t;
 
+	if (ep_is_isoch(ep)) {
+		if (!(hd->held & EP_BIT(ep->index)) && ep->held_head)
+			isoch_pump(hd, ep);
+		return;
+	}
 	while ((t = ep->held_head)) {
 		enum usb_status status = USB_ERROR;
 
@@ -112,7 +132,7 @@ static void ep_pump(struct host_dev *hd, struct host_ep *ep)
 			hd->starved = true;
 			return;
 		case START_FAILED:
-			usb_dev_complete(&hd->d, t, status, 0);
+			complete_unmoved(hd, t, status);
 			break;
 		}
 	}
@@ -122,8 +142,16 @@ void host_dev_pump(struct host_dev *hd)
 {
 	hd->starved = false;
 	for (unsigned i = 0; i < HOST_NEPS; i++)
-		ep_pump(hd, &hd->ep[i]);
+		host_ep_pump(hd, &hd->ep[i]);
 	state_advance(hd);
+}
+
+void host_dev_flush(struct host_dev *hd)
+{
+	if (!hd->flush_due)
+		return;
+	hd->flush_due = false;
+	host_dev_pump(hd);
 }
 
 /* What SET_CONFIGURATION of the same value would undo, USB 2.0 §9.1.1.5 */
@@ -147,8 +175,15 @@ static int dev_submit(struct usb_dev *d, struct usb_xfer *t)
 	t->dev_priv = NULL;
 	t->dev_data = 0;
 	held_append(ep, t);
+	if (ep_is_isoch(ep)) {
+		/* its packets come one by one, many at once */
+		if (!hd->flush_due)
+			hd->owner->soon(hd->owner_arg);
+		hd->flush_due = true;
+		return 0;
+	}
 	if (ep->held_head == t)
-		ep_pump(hd, ep);
+		host_ep_pump(hd, ep);
 	state_advance(hd);
 	return 0;
 }
@@ -177,13 +212,13 @@ static void dev_cancel(struct usb_dev *d, struct usb_xfer *t)
 		/* the job cannot be stopped; nobody waits for it any more */
 		hd->job_xfer = NULL;
 		usb_dev_complete(d, t, USB_CANCELLED, 0);
-	} else if (ep->isoch && isoch_cancel(ep, t)) {
-		;
+	} else if (t->dev_priv && t->type == USB_ISOCH) {
+		isoch_cancel(t);
 	} else if (t->dev_priv) {
 		urb_cut(t->dev_priv, CUT_ASKED);
 	} else {
 		held_remove(ep, t);
-		usb_dev_complete(d, t, USB_CANCELLED, 0);
+		complete_unmoved(hd, t, USB_CANCELLED);
 		host_dev_pump(hd);
 	}
 }

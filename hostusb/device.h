@@ -64,6 +64,8 @@ enum job_state { DEV_IDLE, DEV_DRAINS, DEV_WORKS };
 struct host_dev_owner {
 	/* JOB_OPEN has ended: @r is 0 or a libusb error, @why in words. */
 	void (*opened)(void *owner, int r, const char *why);
+	/* Call host_dev_flush() soon, from the loop. */
+	void (*soon)(void *owner);
 	/* The device does not exist any more. Once. */
 	void (*gone)(void *owner);
 	/* It was given back; the host_dev is freed when this returns. */
@@ -87,6 +89,7 @@ struct host_dev {
 	unsigned nurbs;     /* of libusb's transfers there are, in all */
 	unsigned in_flight; /* and with libusb */
 	size_t pooled;      /* bytes of the free ones' buffers */
+	bool flush_due;     /* isochronous packets were queued */
 	bool starved;       /* something waits for memory of the host's */
 
 	bool gone;
@@ -118,6 +121,8 @@ int host_dev_create(struct pmapper *pm, libusb_context *ctx, struct watcher *w,
  * now on, with the descriptor @fd under it), or NULL and -1. 0 or -EAGAIN: there is no worker, close it.
  */
 int host_dev_open(struct host_dev *hd, libusb_device_handle *handle, int fd);
+/* What was queued since the last time goes out together. */
+void host_dev_flush(struct host_dev *hd);
 /* libusb says that it is gone. Idempotent. */
 void host_dev_gone(struct host_dev *hd);
 /*
@@ -130,8 +135,13 @@ void host_dev_close(struct host_dev *hd);
 struct host_ep *host_dev_ep(struct host_dev *hd, uint8_t ep);
 /* The active alternate settings changed, or all of the configuration. */
 void host_dev_map_eps(struct host_dev *hd);
-/* Start what waits and may; then the next job. After anything happened. */
+/* Start what waits on @ep, as far as it may. */
+void host_ep_pump(struct host_dev *hd, struct host_ep *ep);
+/* The same for all endpoints, then the next job. After anything happened. */
 void host_dev_pump(struct host_dev *hd);
+/* End @t, of which nothing was done; its packets too. */
+void complete_unmoved(struct host_dev *hd, struct usb_xfer *t,
+		      enum usb_status status);
 void held_append(struct host_ep *ep, struct usb_xfer *t);
 void held_remove(struct host_ep *ep, struct usb_xfer *t);
 
@@ -161,12 +171,14 @@ void urb_free_all(struct host_dev *hd);
 enum usb_status status_of_error(int r);
 
 /* isoch.c */
-enum start isoch_start(struct host_dev *hd, struct host_ep *ep,
-		       struct usb_xfer *t, enum usb_status *ret_status);
-/* True when it had @t. */
-bool isoch_cancel(struct host_ep *ep, struct usb_xfer *t);
+/* Start what waits on @ep, whose descriptor says that it is isochronous. */
+void isoch_pump(struct host_dev *hd, struct host_ep *ep);
+/* @t is in flight (dev_priv is set). */
+void isoch_cancel(struct usb_xfer *t);
+/* For an endpoint with ep->isoch: cut what is in flight; is something? */
 void isoch_cut(struct host_ep *ep, enum urb_cut why);
 bool isoch_busy(const struct host_ep *ep);
+/* Nothing is in flight. */
 void isoch_free(struct host_ep *ep);
 
 #endif

@@ -296,6 +296,11 @@ bool hostusb_run(struct hostusb *h)
 	handle_events(h, false);
 	if (h->scan)
 		attach_scan(h);
+	if (h->flush) {
+		h->flush = false;
+		for (struct seat *s = h->seats; s; s = s->next)
+			host_dev_flush(s->hd);
+	}
 	return false;
 }
 

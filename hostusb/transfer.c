@@ -343,11 +343,8 @@ enum start xfer_start(struct host_dev *hd, struct host_ep *ep,
 	*ret_status = USB_ERROR;
 	if (ep->index == 0)
 		return start_control(hd, ep, t, ret_status);
-	if (!ep->desc ||
-	    (ep->desc->type == USB_ISOCH) != (t->type == USB_ISOCH))
+	if (!ep->desc || t->type == USB_ISOCH)
 		return START_FAILED; /* the device has no such endpoint now */
-	if (t->type == USB_ISOCH)
-		return isoch_start(hd, ep, t, ret_status);
 	if (t->stream > ep->streams)
 		return START_FAILED;
 	return start_data(hd, ep, t, ret_status);
