@@ -25,7 +25,7 @@ static const struct {
 	{"frobnicate", "frobnicate: unknown command: see vxhci help"},
 	{"help frobnicate", "frobnicate"},
 	{"--frobnicate", "--frobnicate"},
-	{"list", "list"},
+	{"list frobnicate", "frobnicate"},
 	{"serve", "-s SLOT,xhci"},
 	{"serve " A, "a.sock"},
 	{"serve -s 30,xhci", "30,xhci"},
