@@ -28,6 +28,7 @@ void xhci_log(struct xhci *x, enum xhci_log level, const char *fmt, ...)
 
 void xhci_kick(struct xhci *x)
 {
+	x->again = true;
 	if (x->kicked)
 		return;
 	x->kicked = true;
@@ -237,9 +238,10 @@ bool xhci_run(struct xhci *x)
 	unsigned budget = RUN_TRBS, part;
 	bool more;
 
-	x->kicked = false;
-	if (!can_work(x))
+	x->kicked = can_work(x); /* while at it the host need not be told */
+	if (!x->kicked)
 		return false;
+	x->again = false;
 	if (x->port_events)
 		port_flush_events(x);
 	more = command_run(x);
@@ -254,11 +256,9 @@ bool xhci_run(struct xhci *x)
 		if (budget)
 			budget--;
 	}
-	if (!can_work(x) || x->held)
-		return false;
-	more = more || x->ready_head;
-	x->kicked = more;
-	return more;
+	x->kicked =
+		can_work(x) && !x->held && (more || x->again || x->ready_head);
+	return x->kicked;
 }
 
 void xhci_set_bus_master(struct xhci *x, bool on)

@@ -16,8 +16,8 @@ static bool dead(struct fake *f)
 /* One slice of work; true: there is more. */
 static bool slice(struct fake *f)
 {
-	f->kicked = false;
-	return xhci_run(f->x);
+	f->kicked = xhci_run(f->x);
+	return f->kicked;
 }
 
 /* Links in a circle of @n from @at, with flags. */
