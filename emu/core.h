@@ -6,9 +6,7 @@
 #ifndef EMU_CORE_H
 #define EMU_CORE_H
 
-#include "emu/decode.h"
 #include "emu/hw.h"
-#include "emu/tap.h"
 #include "emu/xhci.h"
 
 #define LINK_LIMIT 32u /* Link TRBs in a row before a ring is called a loop */
@@ -74,7 +72,6 @@ struct xhci_td {
 	uint32_t nelem, cap_elem, nseg, cap_seg;
 	struct xhci_ring start; /* of its first TRB */
 	struct xhci_ring end;   /* behind its last TRB */
-	uint32_t tap_id;        /* its number where there is a tap */
 	uint32_t skip;  /* bytes of the first data TRB done before a stop */
 	uint32_t edtla; /* bytes of the TD done before a stop */
 	struct td_walk walk;
@@ -249,8 +246,8 @@ struct xhci {
 	uint32_t legsup;
 	bool resetting; /* waits for transfers in flight */
 	bool bus_master;
-	bool kicked;       /* the host knows that there is work */
-	bool again;        /* there is more since xhci_run() began */
+	bool kicked; /* the host knows that there is work */
+	bool again;  /* there is more since xhci_run() began */
 	uint8_t intr_mode; /* enum xhci_intr_mode */
 	bool pin;
 	uint64_t run_ns;       /* MFINDEX counts from here */
@@ -272,7 +269,6 @@ struct xhci {
 	uint32_t nflight, ntds, nelems;
 	bool held;    /* something waits for room in an event ring */
 	bool starved; /* a ring waits for a TD of the pool */
-	struct xhci_tap *tap; /* owned; NULL: nobody listens */
 	struct xhci_stats stats;
 };
 
@@ -445,20 +441,8 @@ uint64_t intr_next_deadline(const struct xhci *x);
 uint32_t regs_read32(struct xhci *x, uint32_t off);
 void regs_write32(struct xhci *x, uint32_t off, uint32_t v);
 
-/* tap.c; x->tap is not NULL */
-void tap_args(struct xhci *x, enum xhci_tap_kind kind,
-	      const uint64_t arg[XHCI_TAP_ARGS]);
-void tap_mem(struct xhci *x, enum xhci_tap_kind kind, uint64_t gpa,
-	     const void *buf, size_t len, size_t done);
-void tap_submit(struct xhci *x, struct xhci_td *td, unsigned port, int result);
-void tap_ep_enable(struct xhci *x, unsigned port, const struct usb_ep_info *i);
-void tap_remove(struct xhci *x); /* or it is NULL: nothing to do */
-#define TAP(x, kind, ...)                                                  \
-	do {                                                               \
-		if (__builtin_expect((x)->tap != NULL, 0))                 \
-			tap_args((x), (kind),                              \
-				 (const uint64_t[XHCI_TAP_ARGS]){          \
-					 __VA_ARGS__});                    \
-	} while (0)
+/* decode.c: the specification's names, never NULL */
+const char *cc_name(unsigned cc);
+const char *trb_type_name(unsigned type);
 
 #endif
