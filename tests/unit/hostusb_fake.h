@@ -45,6 +45,7 @@ struct fake_urb {
 	bool submitted, ended, cancelled;
 	enum libusb_transfer_status status;
 	int actual;
+	uint32_t stream;
 	struct libusb_transfer lt;
 };
 
@@ -68,11 +69,14 @@ static struct fake_host {
 	/* call number @fail_at of those that can fail does, with @fail_with */
 	unsigned calls, fail_at;
 	int fail_with;
+	unsigned leave_at; /* at that one device 0 is pulled */
 	/* the next submissions fail with it */
 	int submit_error;
 	unsigned submit_errors;
 	int reset_error, config_error;
-	bool hold_cancelled; /* the test ends what was cancelled */
+	unsigned streams_freed;
+	uint32_t stream[FAKE_URBS]; /* of urb[], as they were submitted */
+	bool hold_cancelled;        /* the test ends what was cancelled */
 
 	/* submitted and not ended, in order; loop's thread */
 	struct fake_urb *urb[FAKE_URBS];
@@ -109,7 +113,9 @@ static inline int fake_unlock(int r)
 /* An error this call is to return, or 0. Under the lock. */
 static inline int fake_fails(void)
 {
-	return ++fake.calls == fake.fail_at ? fake.fail_with : 0;
+	if (++fake.calls == fake.leave_at)
+		fake.dev[0].there = false;
+	return fake.calls == fake.fail_at ? fake.fail_with : 0;
 }
 
 /* Lists and descriptors */
@@ -423,6 +429,8 @@ int libusb_reset_device(libusb_device_handle *h)
 
 	if (r == 0)
 		r = fake.reset_error;
+	if (r == LIBUSB_ERROR_NOT_FOUND)
+		h->dev->there = false;
 	if (r == 0) {
 		h->dev->resets++;
 		memset(h->dev->alt, 0, sizeof(h->dev->alt));
@@ -446,9 +454,12 @@ int libusb_alloc_streams(libusb_device_handle *h, uint32_t n,
 
 int libusb_free_streams(libusb_device_handle *h, unsigned char *eps, int neps)
 {
+	int r = fake_call(h);
+
 	(void)eps;
 	assert_int_equal(neps, 1);
-	return fake_unlock(fake_call(h));
+	fake.streams_freed += r == 0;
+	return fake_unlock(r);
 }
 
 /* Transfers */
@@ -489,6 +500,11 @@ void libusb_free_transfer(struct libusb_transfer *lt)
 	free(fake_urb_of(lt));
 }
 
+void libusb_transfer_set_stream_id(struct libusb_transfer *lt, uint32_t id)
+{
+	fake_urb_of(lt)->stream = id;
+}
+
 int libusb_submit_transfer(struct libusb_transfer *lt)
 {
 	struct fake_urb *u = fake_urb_of(lt);
@@ -509,6 +525,7 @@ int libusb_submit_transfer(struct libusb_transfer *lt)
 	u->submitted = true;
 	u->ended = false;
 	u->cancelled = false;
+	fake.stream[fake.nurbs] = u->stream;
 	fake.urb[fake.nurbs++] = u;
 	fake.submits++;
 	return fake_unlock(0);

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What changes a device's state: configurations, settings, halts, resets,
+ * streams; in order with the rest, and with the device leaving at any step.
+ */
+#include "tests/unit/pmapper_fake.h"
+
+#include "tests/unit/hostusb_fake.h"
+
+#include "tests/unit/hostusb_rig.h"
+
+#define DONE LIBUSB_TRANSFER_COMPLETED
+
+static struct usb_xfer *set_config(struct dev_rig *t, unsigned i, uint16_t n)
+{
+	struct usb_xfer *x =
+		dev_request(t, i, 0, USB_REQ_SET_CONFIGURATION, n, 0, 0);
+
+	dev_submit_ok(t, x);
+	return x;
+}
+
+static struct usb_xfer *set_interface(struct dev_rig *t, unsigned i, uint16_t n,
+				      uint16_t alt)
+{
+	struct usb_xfer *x =
+		dev_request(t, i, 1, USB_REQ_SET_INTERFACE, alt, n, 0);
+
+	dev_submit_ok(t, x);
+	return x;
+}
+
+static struct usb_xfer *clear_halt(struct dev_rig *t, unsigned i, uint16_t ep)
+{
+	struct usb_xfer *x =
+		dev_request(t, i, 2, USB_REQ_CLEAR_FEATURE, 0, ep, 0);
+
+	dev_submit_ok(t, x);
+	return x;
+}
+
+static struct usb_xfer *get_status(struct dev_rig *t, unsigned i)
+{
+	struct usb_xfer *x =
+		dev_request(t, i, 0x80, USB_REQ_GET_STATUS, 0, 0, 2);
+
+	dev_submit_ok(t, x);
+	return x;
+}
+
+static void requests_become_libusbs_calls(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x = set_config(t, 0, 2);
+
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_int_equal(t->dev->config, 2);
+	assert_int_equal(t->dev->claimed, 1);
+	assert_int_equal(t->dev->drivers, 0); /* those that bound are out */
+	x = set_config(t, 0, 1);
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_int_equal(t->dev->claimed, 3);
+	x = set_interface(t, 0, 0, 1);
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_int_equal(t->dev->alt[0], 1);
+	x = clear_halt(t, 0, 0x84);
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_int_equal(t->dev->last_ep, 0x84);
+	assert_int_equal(fake.submits, 0);
+}
+
+static void endpoints_follow_the_configuration(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x;
+
+	set_config(t, 0, 2);
+	dev_settle(t);
+	x = dev_bulk(t, 1, 0x01);
+	dev_submit_ok(t, x);
+	dev_run(t);
+	assert_done(t, x, USB_ERROR, 0);
+	x = dev_bulk(t, 1, 0x81);
+	dev_submit_ok(t, x);
+	dev_end(t, 0, DONE, 512);
+	assert_done(t, x, USB_OK, 512);
+}
+
+static void deconfigured_and_back(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x = set_config(t, 0, 0);
+
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_int_equal(t->dev->config, 0);
+	assert_int_equal(t->dev->claimed, 0);
+	dev_rig_stop(t);
+	assert_int_equal(t->dev->config, 1); /* as it was found */
+	assert_int_equal(t->dev->drivers, 3);
+}
+
+static void configuration_is_restored_when_given_back(void **state)
+{
+	struct dev_rig *t = *state;
+
+	set_config(t, 0, 2);
+	dev_settle(t);
+	dev_rig_stop(t);
+	assert_int_equal(t->dev->config, 1);
+	assert_int_equal(t->dev->drivers, 3);
+	assert_int_equal(t->dev->claimed, 0);
+}
+
+/* SET_CONFIGURATION of what is set resets toggles and halts, if any can be. */
+static void same_configuration_is_set_when_it_matters(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x = set_config(t, 0, 1);
+
+	dev_settle(t);
+	assert_int_equal(t->dev->set_configs,
+			 1); /* who knows what was before */
+	x = set_config(t, 0, 1);
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_int_equal(t->dev->set_configs, 1);
+	dev_submit_ok(t, dev_bulk(t, 1, 0x81));
+	dev_end(t, 0, DONE, 1);
+	set_config(t, 0, 1);
+	dev_settle(t);
+	assert_int_equal(t->dev->set_configs, 2);
+	set_interface(t, 0, 0, 1);
+	set_config(t, 2, 1);
+	dev_settle(t);
+	assert_int_equal(t->dev->set_configs, 3);
+	assert_int_equal(t->dev->alt[0], 0);
+}
+
+static void what_the_device_does_not_have_stalls(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x[5] = {
+		set_config(t, 0, 3),         set_interface(t, 1, 0, 9),
+		set_interface(t, 2, 7, 0),   set_interface(t, 3, 32, 0),
+		set_interface(t, 4, 0, 256),
+	};
+
+	dev_settle(t);
+	for (unsigned i = 0; i < 5; i++)
+		assert_done(t, x[i], USB_STALL, 0);
+	assert_int_equal(t->dev->claimed, 3); /* taken again */
+	dev_submit_ok(t, dev_bulk(t, 6, 0x81));
+	dev_end(t, 0, DONE, 512);
+	assert_done(t, &t->rig->t[6], USB_OK, 512);
+}
+
+static void errors_become_what_the_guest_knows(void **state)
+{
+	static const struct {
+		int error;
+		enum usb_status status;
+	} map[] = {
+		{LIBUSB_ERROR_PIPE, USB_STALL},
+		{LIBUSB_ERROR_NOT_FOUND, USB_STALL},
+		{LIBUSB_ERROR_INVALID_PARAM, USB_STALL},
+		{LIBUSB_ERROR_IO, USB_ERROR},
+		{LIBUSB_ERROR_TIMEOUT, USB_ERROR},
+		{LIBUSB_ERROR_OTHER, USB_ERROR},
+	};
+	struct dev_rig *t = *state;
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct usb_xfer *x;
+
+		fake.config_error = map[i].error;
+		x = set_config(t, 0, 2);
+		dev_settle(t);
+		assert_done(t, x, map[i].status, 0);
+		assert_int_equal(t->dev->config, 1);
+	}
+	fake.config_error = 0;
+}
+
+static void requests_keep_their_order(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *a = get_status(t, 0), *b = set_interface(t, 1, 0, 1);
+	struct usb_xfer *c = get_status(t, 2), *d = set_config(t, 3, 1);
+	struct usb_xfer *e = get_status(t, 4);
+
+	dev_settle(t);
+	assert_int_equal(t->dev->alt[0], 0); /* a is not done */
+	assert_int_equal(fake.nurbs, 1);
+	dev_end(t, 0, DONE, 2);
+	dev_settle(t);
+	assert_int_equal(t->dev->alt[0], 1);
+	assert_int_equal(fake.nurbs, 1); /* c */
+	assert_int_equal(t->dev->set_configs, 0);
+	dev_end(t, 0, DONE, 2);
+	dev_settle(t);
+	assert_int_equal(t->dev->set_configs, 1);
+	dev_end(t, 0, DONE, 2);
+	assert_ptr_equal(t->rig->x.done[0], a);
+	assert_ptr_equal(t->rig->x.done[1], b);
+	assert_ptr_equal(t->rig->x.done[2], c);
+	assert_ptr_equal(t->rig->x.done[3], d);
+	assert_ptr_equal(t->rig->x.done[4], e);
+}
+
+static void other_endpoints_keep_going(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *in = dev_bulk(t, 0, 0x84), *own = dev_bulk(t, 1, 0x81);
+	struct usb_xfer *late = dev_bulk(t, 2, 0x84), *x;
+
+	dev_submit_ok(t, in);
+	dev_submit_ok(t, own);
+	x = set_interface(t, 3, 0, 1);
+	dev_submit_ok(t, late);
+	assert_int_equal(fake.nurbs, 3);
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_done(t, own, USB_ERROR, 0); /* its setting went away */
+	assert_false(dev_is_done(t, in));
+	dev_end(t, 0, DONE, 512);
+	dev_end(t, 0, DONE, 512);
+	assert_done(t, late, USB_OK, 512);
+}
+
+/* A toggle reset does not end what waits for data. */
+static void clear_halt_leaves_transfers_alone(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *in = dev_bulk(t, 0, 0x81), *x;
+
+	dev_submit_ok(t, in);
+	x = clear_halt(t, 1, 0x81);
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_false(dev_is_done(t, in));
+	dev_end(t, 0, DONE, 3);
+	assert_done(t, in, USB_OK, 3);
+}
+
+static void reset_is_answered_at_once(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x = dev_bulk(t, 0, 0x81), *y = dev_bulk(t, 1, 0x81);
+
+	dev_submit_ok(t, x);
+	rig_reset(t->rig, 1);
+	rig_run(t->rig);
+	assert_told(t->rig, "r1:1 ");
+	/* what comes meanwhile waits for the device */
+	dev_submit_ok(t, y);
+	assert_int_equal(fake.submits, 1);
+	dev_settle(t);
+	assert_done(t, x, USB_ERROR, 0);
+	assert_int_equal(t->dev->resets, 1);
+	assert_int_equal(fake.submits, 2);
+	dev_end(t, 0, DONE, 512);
+	assert_done(t, y, USB_OK, 512);
+}
+
+/* Resets in a row, as firmware and drivers do, are one for the device. */
+static void unused_device_is_not_reset_again(void **state)
+{
+	struct dev_rig *t = *state;
+
+	for (unsigned i = 0; i < 3; i++) {
+		rig_reset(t->rig, 1);
+		dev_settle(t);
+	}
+	assert_told(t->rig, "r1:1 r1:1 r1:1 ");
+	assert_int_equal(t->dev->resets, 1);
+	get_status(t, 0);
+	dev_end(t, 0, DONE, 2);
+	rig_reset(t->rig, 1);
+	dev_settle(t);
+	assert_int_equal(t->dev->resets, 2);
+}
+
+static void reset_initial_is_passed_on_once(void **state)
+{
+	struct dev_rig *t = *state;
+
+	dev_rig_stop(t);
+	fake_reset_host();
+	t->reset = HOSTUSB_RESET_INITIAL;
+	dev_rig_start(t);
+	for (unsigned i = 0; i < 3; i++) {
+		rig_reset(t->rig, 1);
+		dev_settle(t);
+		get_status(t, 0);
+		dev_end(t, 0, DONE, 2);
+	}
+	assert_told(t->rig, "r1:1 r1:1 r1:1 ");
+	assert_int_equal(t->dev->resets, 1);
+}
+
+static void reset_never_is_not_passed_on(void **state)
+{
+	struct dev_rig *t = *state;
+
+	dev_rig_stop(t);
+	fake_reset_host();
+	t->reset = HOSTUSB_RESET_NEVER;
+	dev_rig_start(t);
+	rig_reset(t->rig, 1);
+	dev_settle(t);
+	assert_told(t->rig, "r1:1 ");
+	assert_int_equal(t->dev->resets, 0);
+}
+
+static void settings_are_0_after_a_reset(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x;
+
+	set_interface(t, 0, 0, 1);
+	dev_settle(t);
+	rig_reset(t->rig, 1);
+	dev_settle(t);
+	x = dev_xfer(t, 1, 0x03, USB_ISOCH, 8, false);
+	t->packet[1].length = 8;
+	x->packet = &t->packet[1];
+	x->npackets = 1;
+	dev_submit_ok(t, x);
+	dev_settle(t);
+	assert_done(t, x, USB_ERROR, 0);
+	/* and the configuration is as SET_CONFIGURATION would leave it */
+	set_config(t, 2, 1);
+	dev_settle(t);
+	assert_int_equal(t->dev->set_configs, 1);
+}
+
+/* Other descriptors after the reset: another device, that comes by itself. */
+static void device_that_does_not_survive_its_reset(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x = dev_bulk(t, 0, 0x81);
+
+	fake.reset_error = LIBUSB_ERROR_NOT_FOUND;
+	rig_reset(t->rig, 1);
+	dev_submit_ok(t, x);
+	dev_settle(t);
+	assert_done(t, x, USB_NODEV, 0);
+	/* "r1:1 " before it, if the guest was faster than the worker */
+	assert_non_null(strstr(t->rig->x.told, "-1 "));
+	t->rig->x.told[0] = 0;
+	fake.reset_error = 0;
+	fake_event(t->dev, LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT);
+	t->dev = fake_plug_in(2);
+	t->dev->info.speed = USB_SPEED_SUPER;
+	t->dev->info.pid = 0x999;
+	dev_settle(t);
+	assert_told(t->rig, "+5 ");
+}
+
+static void failed_reset_leaves_the_device(void **state)
+{
+	struct dev_rig *t = *state;
+
+	fake.reset_error = LIBUSB_ERROR_OTHER;
+	rig_reset(t->rig, 1);
+	dev_settle(t);
+	fake.reset_error = 0;
+	assert_told(t->rig, "r1:1 ");
+	get_status(t, 0);
+	dev_end(t, 0, DONE, 2);
+	assert_done(t, &t->rig->t[0], USB_OK, 2);
+}
+
+static void job_nobody_waits_for_any_more(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *a = dev_bulk(t, 5, 0x81), *b, *c;
+
+	fake.hold_cancelled = true;
+	dev_submit_ok(t, a);
+	b = set_config(t, 0, 2); /* waits for a */
+	c = set_config(t, 1, 1); /* waits for b */
+	rig_cancel(t->rig, 1, c);
+	rig_cancel(t->rig, 1, b);
+	rig_run(t->rig);
+	assert_done(t, b, USB_CANCELLED, 0);
+	assert_done(t, c, USB_CANCELLED, 0);
+	dev_end(t, 0, LIBUSB_TRANSFER_CANCELLED, 0);
+	dev_settle(t);
+	assert_int_equal(t->rig->x.ndone, 3);
+	assert_int_equal(t->dev->config, 2); /* it was on its way */
+	fake.hold_cancelled = false;
+}
+
+static struct usb_xfer *stream_xfer(struct dev_rig *t, unsigned i, uint8_t ep,
+				    uint16_t stream)
+{
+	struct usb_xfer *x = dev_bulk(t, i, ep);
+
+	x->stream = stream;
+	dev_submit_ok(t, x);
+	return x;
+}
+
+static void ep_enable(struct dev_rig *t, uint8_t ep, uint16_t streams)
+{
+	struct usb_ep_info info = {
+		.ep = ep, .type = USB_BULK, .streams = streams};
+
+	t->rig->x.port[1].ops->ep_enable(t->rig->x.port[1].dev, &info);
+}
+
+/*
+ * Not when the endpoint is configured: a guest may do that before it chooses
+ * the setting that has the endpoint.
+ */
+static void streams_are_made_with_the_first_transfer(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x, *y;
+
+	t->dev->max_streams = 16;
+	ep_enable(t, 0x81, 15);
+	dev_settle(t);
+	x = stream_xfer(t, 0, 0x81, 3);
+	y = stream_xfer(t, 1, 0x81, 15);
+	assert_int_equal(fake.nurbs, 0);
+	dev_settle(t);
+	assert_int_equal(fake.nurbs, 2);
+	assert_int_equal(fake.urb[0]->lt.type,
+			 LIBUSB_TRANSFER_TYPE_BULK_STREAM);
+	assert_int_equal(fake.stream[0], 3);
+	dev_end(t, 0, DONE, 512);
+	dev_end(t, 0, DONE, 512);
+	assert_done(t, x, USB_OK, 512);
+	assert_done(t, y, USB_OK, 512);
+	t->rig->x.port[1].ops->ep_disable(t->rig->x.port[1].dev, 0x81);
+	dev_settle(t);
+	assert_int_equal(fake.streams_freed, 1);
+}
+
+static void streams_the_host_has_not(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x;
+
+	ep_enable(t, 0x81, 15);
+	x = stream_xfer(t, 0, 0x81, 3);
+	dev_settle(t);
+	assert_done(t, x, USB_ERROR, 0);
+	x = stream_xfer(t, 0, 0x81, 4);
+	dev_settle(t);
+	assert_done(t, x, USB_ERROR, 0);
+	assert_int_equal(t->rig->logs, 1);
+	t->dev->max_streams = 4;
+	ep_enable(t, 0x81, 15);
+	x = stream_xfer(t, 0, 0x81, 5);
+	dev_settle(t);
+	assert_done(t, x, USB_ERROR, 0);
+	x = stream_xfer(t, 0, 0x81, 4);
+	dev_settle(t);
+	dev_end(t, 0, DONE, 1);
+	assert_done(t, x, USB_OK, 1);
+}
+
+static void one_streams_failure_leaves_the_others(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x[3];
+
+	t->dev->max_streams = 16;
+	ep_enable(t, 0x81, 15);
+	for (unsigned i = 0; i < 3; i++)
+		x[i] = stream_xfer(t, i, 0x81, i == 1 ? 2 : 1);
+	dev_settle(t);
+	dev_end(t, 0, LIBUSB_TRANSFER_STALL, 0);
+	dev_run(t);
+	assert_done(t, x[0], USB_STALL, 0);
+	assert_done(t, x[2], USB_CANCELLED, 0);
+	dev_end(t, 0, DONE, 5);
+	assert_done(t, x[1], USB_OK, 5);
+}
+
+static void something_of_everything(struct dev_rig *t)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 3 && t->rig->x.port[1].ops; i++) {
+		dev_submit_ok(t, dev_bulk(t, n++, 0x84));
+		dev_submit_ok(t, dev_bulk(t, n++, 0x81));
+		if (i == 0)
+			set_interface(t, n++, 0, 1);
+		get_status(t, n++);
+		if (i == 1)
+			clear_halt(t, n++, 0x84);
+		if (i == 2)
+			set_config(t, n++, 2);
+	}
+}
+
+static void assert_all_done(struct dev_rig *t)
+{
+	while (fake.nurbs)
+		dev_end(t, 0, DONE, 1);
+	dev_settle(t);
+	while (fake.nurbs)
+		dev_end(t, 0, DONE, 1);
+	dev_settle(t);
+	while (fake.nurbs)
+		dev_end(t, 0, DONE, 1);
+	dev_settle(t);
+	for (unsigned i = 0; i < FAKE_XFERS; i++)
+		assert_false(t->rig->in_flight[i]);
+}
+
+/* The device leaves after each call of libusb's, one after the other. */
+static void unplug_at_any_step(void **state)
+{
+	struct dev_rig *t = *state;
+
+	for (unsigned at = 1;; at++) {
+		bool enough;
+
+		dev_rig_stop(t);
+		fake_reset_host();
+		t->rig->x.ndone = 0;
+		dev_rig_start(t);
+		fake.calls = 0;
+		fake.leave_at = at;
+		something_of_everything(t);
+		if (at & 1)
+			rig_reset(t->rig, 1);
+		assert_all_done(t);
+		enough = fake.calls < at;
+		if (!t->dev->there) {
+			fake_unplug(t->dev);
+			dev_settle(t);
+			assert_null(t->rig->x.port[1].ops);
+			assert_int_equal(fake.handles, 0);
+		}
+		if (enough)
+			break;
+	}
+}
+
+static void every_call_may_fail(void **state)
+{
+	static const int errors[] = {
+		LIBUSB_ERROR_IO,   LIBUSB_ERROR_NO_DEVICE, LIBUSB_ERROR_BUSY,
+		LIBUSB_ERROR_PIPE, LIBUSB_ERROR_NOT_FOUND, LIBUSB_ERROR_NO_MEM,
+	};
+	struct dev_rig *t = *state;
+
+	for (unsigned e = 0; e < 6; e++)
+		for (unsigned at = 1;; at++) {
+			dev_rig_stop(t);
+			fake_reset_host();
+			t->rig->x.ndone = 0;
+			dev_rig_start(t);
+			fake.calls = 0;
+			fake.fail_at = at;
+			fake.fail_with = errors[e];
+			something_of_everything(t);
+			dev_settle(t);
+			if (t->rig->x.port[1].ops && (at & 1))
+				rig_reset(t->rig, 1);
+			assert_all_done(t);
+			if (fake.calls < at)
+				break;
+		}
+}
+
+int main(void)
+{
+#define TEST(f) \
+	cmocka_unit_test_setup_teardown(f, dev_rig_setup, dev_rig_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(requests_become_libusbs_calls),
+		TEST(endpoints_follow_the_configuration),
+		TEST(deconfigured_and_back),
+		TEST(configuration_is_restored_when_given_back),
+		TEST(same_configuration_is_set_when_it_matters),
+		TEST(what_the_device_does_not_have_stalls),
+		TEST(errors_become_what_the_guest_knows),
+		TEST(requests_keep_their_order),
+		TEST(other_endpoints_keep_going),
+		TEST(clear_halt_leaves_transfers_alone),
+		TEST(reset_is_answered_at_once),
+		TEST(unused_device_is_not_reset_again),
+		TEST(reset_initial_is_passed_on_once),
+		TEST(reset_never_is_not_passed_on),
+		TEST(settings_are_0_after_a_reset),
+		TEST(device_that_does_not_survive_its_reset),
+		TEST(failed_reset_leaves_the_device),
+		TEST(job_nobody_waits_for_any_more),
+		TEST(streams_are_made_with_the_first_transfer),
+		TEST(streams_the_host_has_not),
+		TEST(one_streams_failure_leaves_the_others),
+		TEST(unplug_at_any_step),
+		TEST(every_call_may_fail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
