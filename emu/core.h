@@ -6,7 +6,9 @@
 #ifndef EMU_CORE_H
 #define EMU_CORE_H
 
+#include "emu/decode.h"
 #include "emu/hw.h"
+#include "emu/tap.h"
 #include "emu/xhci.h"
 
 #define LINK_LIMIT 32u /* Link TRBs in a row before a ring is called a loop */
@@ -72,6 +74,7 @@ struct xhci_td {
 	uint32_t nelem, cap_elem, nseg, cap_seg;
 	struct xhci_ring start; /* of its first TRB */
 	struct xhci_ring end;   /* behind its last TRB */
+	uint32_t tap_id;        /* its number where there is a tap */
 	uint32_t skip;  /* bytes of the first data TRB done before a stop */
 	uint32_t edtla; /* bytes of the TD done before a stop */
 	struct td_walk walk;
@@ -267,8 +270,9 @@ struct xhci {
 	uint32_t nstreams;       /* stream rings in use */
 	struct xhci_td *td_free; /* pool */
 	uint32_t nflight, ntds, nelems;
-	bool held;    /* something waits for room in an event ring */
-	bool starved; /* a ring waits for a TD of the pool */
+	bool held;            /* something waits for room in an event ring */
+	bool starved;         /* a ring waits for a TD of the pool */
+	struct xhci_tap *tap; /* owned; NULL: nobody listens */
 	struct xhci_stats stats;
 };
 
@@ -403,6 +407,7 @@ void slot_set_state(struct xhci_slot *s, enum slot_state st);
 bool slot_quiet(const struct xhci_slot *s, uint32_t dci_mask);
 void slot_drain(struct xhci_slot *s, uint32_t dci_mask, enum ep_drain why);
 uint64_t slot_ep_ctx_gpa(const struct xhci_slot *s, unsigned dci);
+/* The port of the slot's device; NULL: none, or another device is in it */
 struct xhci_port *slot_port(const struct xhci_slot *s);
 
 /* command.c */
@@ -422,6 +427,8 @@ void port_reset_all(struct xhci *x);
 uint32_t portsc_read(const struct xhci_port *p);
 void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v);
 void port_flush_events(struct xhci *x);
+/* The device of a port is reset; there is one */
+void port_device_reset(struct xhci *x, struct xhci_port *p, bool warm);
 static inline bool port_enabled(const struct xhci_port *p)
 {
 	return p->state == PORT_U0 && p->ops;
@@ -441,8 +448,20 @@ uint64_t intr_next_deadline(const struct xhci *x);
 uint32_t regs_read32(struct xhci *x, uint32_t off);
 void regs_write32(struct xhci *x, uint32_t off, uint32_t v);
 
-/* decode.c: the specification's names, never NULL */
-const char *cc_name(unsigned cc);
-const char *trb_type_name(unsigned type);
+/* tap.c; x->tap is not NULL */
+void tap_args(struct xhci *x, enum xhci_tap_kind kind,
+	      const uint64_t arg[XHCI_TAP_ARGS]);
+void tap_mem(struct xhci *x, enum xhci_tap_kind kind, uint64_t gpa,
+	     const void *buf, size_t len, size_t done);
+void tap_submit(struct xhci *x, struct xhci_td *td, unsigned port, int result);
+void tap_ep_enable(struct xhci *x, unsigned port, const struct usb_ep_info *i);
+void tap_remove(struct xhci *x); /* or it is NULL: nothing to do */
+#define TAP(x, kind, ...)                                                      \
+	do {                                                                   \
+		if (__builtin_expect((x)->tap != NULL, 0))                     \
+			tap_args(                                              \
+				(x), (kind),                                   \
+				(const uint64_t[XHCI_TAP_ARGS]){__VA_ARGS__}); \
+	} while (0)
 
 #endif

@@ -167,6 +167,7 @@ static void epq_cancel(struct xhci_epq *q)
 		if (td->state != TD_FLYING || td->cancelled)
 			continue;
 		td->cancelled = true;
+		TAP(q->ep->slot->x, XHCI_TAP_CANCEL, td->tap_id);
 		td->ops->cancel(td->dev, &td->xfer);
 	}
 }

@@ -9,44 +9,51 @@
 
 #include "emu/core.h"
 
-enum dir { RD, WR };
-
 /* Copy piece by piece: a range may cross mappings. */
-static int mem_copy(struct xhci *x, uint64_t gpa, uint8_t *buf, size_t len,
-		    enum dir dir)
+static int read_as(struct xhci *x, uint64_t gpa, void *buf, size_t len,
+		   enum xhci_tap_kind kind)
 {
 	struct xhci_span sp;
+	size_t n = 0;
 
 	if (gpa + len < gpa)
 		return -EFAULT;
-	while (len) {
-		if (x->ops->mem_get(x->host, gpa, len, dir == WR, &sp) != 0)
-			return -EFAULT;
-		if (dir == WR)
-			memcpy(sp.base, buf, sp.len);
-		else
-			memcpy(buf, sp.base, sp.len);
-		buf += sp.len;
-		gpa += sp.len;
-		len -= sp.len;
+	while (n < len &&
+	       x->ops->mem_get(x->host, gpa + n, len - n, false, &sp) == 0) {
+		memcpy((uint8_t *)buf + n, sp.base, sp.len);
+		n += sp.len;
 	}
-	return 0;
+	if (x->tap)
+		tap_mem(x, kind, gpa, buf, len, n);
+	return n == len ? 0 : -EFAULT;
+}
+
+static int write_as(struct xhci *x, uint64_t gpa, const void *buf, size_t len,
+		    enum xhci_tap_kind kind)
+{
+	struct xhci_span sp;
+	size_t n = 0;
+
+	if (gpa + len < gpa)
+		return -EFAULT;
+	while (n < len &&
+	       x->ops->mem_get(x->host, gpa + n, len - n, true, &sp) == 0) {
+		memcpy(sp.base, (const uint8_t *)buf + n, sp.len);
+		n += sp.len;
+	}
+	if (x->tap)
+		tap_mem(x, kind, gpa, buf, len, n);
+	return n == len ? 0 : -EFAULT;
 }
 
 int mem_read(struct xhci *x, uint64_t gpa, void *buf, size_t len)
 {
-	return mem_copy(x, gpa, buf, len, RD);
+	return read_as(x, gpa, buf, len, XHCI_TAP_MEM_READ);
 }
 
 int mem_write(struct xhci *x, uint64_t gpa, const void *buf, size_t len)
 {
-	/* not written to: WR only reads from buf */
-	union {
-		const void *c;
-		void *v;
-	} u = {buf};
-
-	return mem_copy(x, gpa, u.v, len, WR);
+	return write_as(x, gpa, buf, len, XHCI_TAP_MEM_WRITE);
 }
 
 /* A TRB is 16 bytes at a multiple of 16: it cannot cross a page. */
@@ -55,10 +62,13 @@ static int trb_span(struct xhci *x, uint64_t gpa, bool write,
 {
 	if (gpa & (TRB_SIZE - 1))
 		return -EFAULT;
-	if (x->ops->mem_get(x->host, gpa, TRB_SIZE, write, sp) != 0 ||
-	    sp->len < TRB_SIZE)
-		return -EFAULT;
-	return 0;
+	if (x->ops->mem_get(x->host, gpa, TRB_SIZE, write, sp) == 0 &&
+	    sp->len >= TRB_SIZE)
+		return 0;
+	if (x->tap)
+		tap_mem(x, write ? XHCI_TAP_TRB_WRITE : XHCI_TAP_TRB_READ, gpa,
+			NULL, TRB_SIZE, 0);
+	return -EFAULT;
 }
 
 /*
@@ -76,11 +86,16 @@ int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 	ret->control = atomic_load_explicit(&dw[3], memory_order_acquire);
 	if ((ret->control & TRB_C) != (uint32_t)c) {
 		x->stats.trb_peeks++;
+		if (x->tap)
+			tap_mem(x, XHCI_TAP_TRB_PEEK, gpa, &ret->control,
+				sizeof(ret->control), sizeof(ret->control));
 		return 0;
 	}
 	memcpy(&ret->param, sp.base, sizeof(ret->param));
 	memcpy(&ret->status, sp.base + 8, sizeof(ret->status));
 	x->stats.trb_reads++;
+	if (x->tap)
+		tap_mem(x, XHCI_TAP_TRB_READ, gpa, ret, TRB_SIZE, TRB_SIZE);
 	return 1;
 }
 
@@ -96,18 +111,20 @@ int mem_write_trb(struct xhci *x, uint64_t gpa, const struct xhci_trb *trb)
 	memcpy(sp.base, &trb->param, sizeof(trb->param));
 	memcpy(sp.base + 8, &trb->status, sizeof(trb->status));
 	atomic_store_explicit(&dw[3], trb->control, memory_order_release);
+	if (x->tap)
+		tap_mem(x, XHCI_TAP_TRB_WRITE, gpa, trb, TRB_SIZE, TRB_SIZE);
 	return 0;
 }
 
 int mem_read_ctx(struct xhci *x, uint64_t gpa, uint32_t *dw, unsigned ndw)
 {
 	x->stats.ctx_reads++;
-	return mem_read(x, gpa, dw, ndw * sizeof(*dw));
+	return read_as(x, gpa, dw, ndw * sizeof(*dw), XHCI_TAP_CTX_READ);
 }
 
 int mem_write_ctx(struct xhci *x, uint64_t gpa, const uint32_t *dw,
 		  unsigned ndw)
 {
 	x->stats.ctx_writes++;
-	return mem_write(x, gpa, dw, ndw * sizeof(*dw));
+	return write_as(x, gpa, dw, ndw * sizeof(*dw), XHCI_TAP_CTX_WRITE);
 }

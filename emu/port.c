@@ -116,6 +116,21 @@ static void port_changed(struct xhci *x, struct xhci_port *p, uint32_t bits)
 	port_flush_events(x);
 }
 
+static void port_suspend(struct xhci *x, struct xhci_port *p, bool on)
+{
+	if (!p->ops)
+		return;
+	TAP(x, XHCI_TAP_SUSPEND, p->id, on);
+	if (p->ops->suspend)
+		p->ops->suspend(p->dev, on);
+}
+
+void port_device_reset(struct xhci *x, struct xhci_port *p, bool warm)
+{
+	TAP(x, XHCI_TAP_PORT_RESET, p->id, warm);
+	p->ops->reset(p->dev, warm);
+}
+
 static bool port_event(struct xhci *x, struct xhci_port *p, enum port_event ev)
 {
 	const struct port_rule *r = &port_rules[p->usb3][p->state][ev];
@@ -124,12 +139,8 @@ static bool port_event(struct xhci *x, struct xhci_port *p, enum port_event ev)
 	if (!r->go)
 		return false;
 	p->state = r->next;
-	if (p->ops && p->ops->suspend) {
-		if (p->state == PORT_U3 && old != PORT_U3)
-			p->ops->suspend(p->dev, true);
-		else if (old == PORT_U3)
-			p->ops->suspend(p->dev, false);
-	}
+	if ((p->state == PORT_U3) != (old == PORT_U3))
+		port_suspend(x, p, p->state == PORT_U3);
 	if (p->state == PORT_U0)
 		ep_resume_all(x); /* rings that slept with the link */
 	if (r->changes)
@@ -221,7 +232,7 @@ static void port_start_reset(struct xhci *x, struct xhci_port *p, bool warm)
 		return;
 	p->warm = warm;
 	x->stats.port_resets++;
-	p->ops->reset(p->dev, warm);
+	port_device_reset(x, p, warm);
 }
 
 void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v)
@@ -270,8 +281,8 @@ void port_reset_all(struct xhci *x)
 	for (unsigned i = 0; i < x->nports; i++) {
 		struct xhci_port *p = &x->port[i];
 
-		if (p->state == PORT_U3 && p->ops && p->ops->suspend)
-			p->ops->suspend(p->dev, false);
+		if (p->state == PORT_U3)
+			port_suspend(x, p, false);
 		p->state = PORT_DISCONNECTED;
 		p->changes = p->wakes = p->pic = 0;
 		p->portpmsc = p->porthlpmc = 0;
@@ -280,8 +291,8 @@ void port_reset_all(struct xhci *x)
 	}
 }
 
-int xhci_port_connect(struct xhci *x, unsigned port, enum usb_speed speed,
-		      const struct usb_port_ops *ops, void *dev)
+static int port_connect(struct xhci *x, unsigned port, enum usb_speed speed,
+			const struct usb_port_ops *ops, void *dev)
 {
 	struct xhci_port *p = port_get(x, port);
 
@@ -297,7 +308,18 @@ int xhci_port_connect(struct xhci *x, unsigned port, enum usb_speed speed,
 	return 0;
 }
 
-int xhci_port_disconnect(struct xhci *x, unsigned port)
+int xhci_port_connect(struct xhci *x, unsigned port, enum usb_speed speed,
+		      const struct usb_port_ops *ops, void *dev)
+{
+	int rc;
+
+	TAP(x, XHCI_TAP_CONNECT, port, speed);
+	rc = port_connect(x, port, speed, ops, dev);
+	TAP(x, XHCI_TAP_RETURN, (uint64_t)(int64_t)rc);
+	return rc;
+}
+
+static int port_disconnect(struct xhci *x, unsigned port)
 {
 	struct xhci_port *p = port_get(x, port);
 
@@ -308,6 +330,16 @@ int xhci_port_disconnect(struct xhci *x, unsigned port)
 	p->speed = 0;
 	port_event(x, p, PE_DISCONNECT);
 	return 0;
+}
+
+int xhci_port_disconnect(struct xhci *x, unsigned port)
+{
+	int rc;
+
+	TAP(x, XHCI_TAP_DISCONNECT, port);
+	rc = port_disconnect(x, port);
+	TAP(x, XHCI_TAP_RETURN, (uint64_t)(int64_t)rc);
+	return rc;
 }
 
 unsigned xhci_nports(const struct xhci *x)
@@ -329,6 +361,7 @@ void xhci_port_reset_done(struct xhci *x, unsigned port, bool ok)
 {
 	struct xhci_port *p = port_get(x, port);
 
+	TAP(x, XHCI_TAP_RESET_DONE, port, ok);
 	if (!p || p->state != PORT_RESET)
 		return;
 	if (p->warm && p->usb3)
@@ -340,6 +373,7 @@ void xhci_port_wake(struct xhci *x, unsigned port)
 {
 	struct xhci_port *p = port_get(x, port);
 
+	TAP(x, XHCI_TAP_WAKE, port);
 	if (p)
 		port_event(x, p, PE_WAKE);
 }

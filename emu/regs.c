@@ -285,7 +285,7 @@ static bool access_ok(uint32_t off, unsigned size)
 	       size <= XHCI_MMIO_SIZE - off;
 }
 
-uint64_t xhci_mmio_read(struct xhci *x, uint32_t off, unsigned size)
+static uint64_t mmio_read(struct xhci *x, uint32_t off, unsigned size)
 {
 	uint64_t v;
 
@@ -298,10 +298,21 @@ uint64_t xhci_mmio_read(struct xhci *x, uint32_t off, unsigned size)
 	return size == 4 ? v : v & ((1u << size * 8) - 1);
 }
 
+uint64_t xhci_mmio_read(struct xhci *x, uint32_t off, unsigned size)
+{
+	uint64_t v;
+
+	TAP(x, XHCI_TAP_MMIO_READ, off, size);
+	v = mmio_read(x, off, size);
+	TAP(x, XHCI_TAP_RETURN, v);
+	return v;
+}
+
 void xhci_mmio_write(struct xhci *x, uint32_t off, unsigned size, uint64_t v)
 {
 	uint32_t mask, old;
 
+	TAP(x, XHCI_TAP_MMIO_WRITE, off, size, v);
 	if (!access_ok(off, size))
 		return;
 	if (size == 8) {

@@ -70,8 +70,11 @@ static void slot_drop_ep(struct xhci_slot *s, unsigned dci)
 
 	if (!ep)
 		return;
-	if (p && p->ops && p->ops->ep_disable && dci > 1)
-		p->ops->ep_disable(p->dev, ep->info.ep);
+	if (p && p->ops && dci > 1) {
+		TAP(s->x, XHCI_TAP_EP_DISABLE, p->id, ep->info.ep);
+		if (p->ops->ep_disable)
+			p->ops->ep_disable(p->dev, ep->info.ep);
+	}
 	ep_destroy(ep);
 	s->ep[dci] = NULL;
 }
@@ -264,6 +267,16 @@ enum cc slot_configure_check(struct xhci_slot *s, uint64_t ictx, bool dc)
 	return CC_SUCCESS;
 }
 
+/* The device is told of an endpoint. */
+static void ep_tell(struct xhci *x, const struct xhci_port *p,
+		    const struct usb_ep_info *info)
+{
+	if (x->tap)
+		tap_ep_enable(x, p->id, info);
+	if (p->ops->ep_enable)
+		p->ops->ep_enable(p->dev, info);
+}
+
 static enum cc configure_add(struct xhci_slot *s, uint32_t add)
 {
 	struct xhci_cmd *c = &s->x->cmd;
@@ -278,8 +291,8 @@ static enum cc configure_add(struct xhci_slot *s, uint32_t add)
 		s->ep[d] = ep_create(s, d, c->in_ep[d], &info);
 		if (!s->ep[d])
 			return CC_RESOURCE_ERROR;
-		if (p && p->ops && p->ops->ep_enable)
-			p->ops->ep_enable(p->dev, &info);
+		if (p && p->ops)
+			ep_tell(s->x, p, &info);
 		ep_write_ctx(s->ep[d]);
 	}
 	return CC_SUCCESS;

@@ -55,8 +55,11 @@ static enum step gather_segs(struct gather *g, uint64_t gpa, uint32_t len)
 	if (gpa + len < gpa)
 		return STEP_BAD;
 	while (len) {
-		if (x->ops->mem_get(x->host, gpa, len, td->xfer.in, &sp) != 0)
+		if (x->ops->mem_get(x->host, gpa, len, td->xfer.in, &sp) != 0) {
+			TAP(x, XHCI_TAP_PAYLOAD, gpa, len, td->xfer.in, 0);
 			return STEP_BAD;
+		}
+		TAP(x, XHCI_TAP_PAYLOAD, gpa, len, td->xfer.in, sp.len);
 		last = td->nseg ? &td->seg[td->nseg - 1] : NULL;
 		if (last && last->base + last->len == sp.base &&
 		    last->hold == sp.hold) {

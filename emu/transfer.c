@@ -200,6 +200,7 @@ void td_submit(struct xhci_epq *q, struct xhci_td *td)
 {
 	struct xhci_slot *s = q->ep->slot;
 	struct xhci_port *p = slot_port(s);
+	int rc;
 
 	td->state = TD_DONE; /* unless the device takes it */
 	if (td->cc != CC_INVALID || !td->has_io) {
@@ -216,7 +217,10 @@ void td_submit(struct xhci_epq *q, struct xhci_td *td)
 		td->ops = p->ops;
 		td->dev = p->dev;
 		td->state = TD_FLYING;
-		if (p->ops->submit(p->dev, &td->xfer) == 0) {
+		rc = p->ops->submit(p->dev, &td->xfer);
+		if (s->x->tap)
+			tap_submit(s->x, td, p->id, rc);
+		if (rc == 0) {
 			s->nflight++;
 			s->x->nflight++;
 			s->x->stats.tds++;
@@ -321,6 +325,9 @@ void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 	struct xhci_epq *q = td->q;
 	struct xhci_ep *ep = q->ep;
 
+	TAP(x, XHCI_TAP_XFER_DONE, td->tap_id, t->status, t->actual,
+	    td->isoch ? td->packet.status : 0,
+	    td->isoch ? td->packet.actual : 0);
 	if (td->isoch && t->status == USB_OK) {
 		t->status = td->packet.status;
 		t->actual = td->packet.actual;

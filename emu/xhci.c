@@ -88,8 +88,10 @@ static void mfindex_wrap_event(struct xhci *x)
 
 void xhci_timer(struct xhci *x)
 {
-	uint64_t now = x->ops->now_ns(x->host), at = x->timer_at;
+	uint64_t now, at = x->timer_at;
 
+	TAP(x, XHCI_TAP_TIMER, 0);
+	now = x->ops->now_ns(x->host);
 	if (at == UINT64_MAX || now < at)
 		return;
 	x->timer_at = 0; /* none, and timer_update() has something to say */
@@ -159,7 +161,7 @@ static void reset_finish(struct xhci *x)
 	/* a SuperSpeed port comes up enabled: so that its device is new too */
 	for (unsigned i = 0; i < x->nports; i++)
 		if (x->port[i].usb3 && x->port[i].ops)
-			x->port[i].ops->reset(x->port[i].dev, false);
+			port_device_reset(x, &x->port[i], false);
 }
 
 void xhci_reset_step(struct xhci *x)
@@ -168,7 +170,7 @@ void xhci_reset_step(struct xhci *x)
 		reset_finish(x);
 }
 
-void xhci_reset(struct xhci *x)
+static void reset_start(struct xhci *x)
 {
 	x->usbcmd = CMD_HCRST;
 	x->usbsts = STS_HCH | STS_CNR;
@@ -185,6 +187,12 @@ void xhci_reset(struct xhci *x)
 	xhci_reset_step(x);
 }
 
+void xhci_reset(struct xhci *x)
+{
+	TAP(x, XHCI_TAP_RESET, 0);
+	reset_start(x);
+}
+
 void usbcmd_write(struct xhci *x, uint32_t v)
 {
 	uint32_t old = x->usbcmd;
@@ -192,7 +200,7 @@ void usbcmd_write(struct xhci *x, uint32_t v)
 	if (x->resetting)
 		return;
 	if (v & CMD_HCRST) {
-		xhci_reset(x);
+		reset_start(x);
 		return;
 	}
 	x->usbcmd = v & (CMD_RS | CMD_INTE | CMD_HSEE | CMD_EWE);
@@ -233,7 +241,7 @@ static struct xhci_epq *ready_pop(struct xhci *x)
 }
 
 /* Rings take turns; each gets what is left of the slice, at most a part. */
-bool xhci_run(struct xhci *x)
+static bool run_slice(struct xhci *x)
 {
 	unsigned budget = RUN_TRBS, part;
 	bool more;
@@ -261,8 +269,19 @@ bool xhci_run(struct xhci *x)
 	return x->kicked;
 }
 
+bool xhci_run(struct xhci *x)
+{
+	bool more;
+
+	TAP(x, XHCI_TAP_RUN, 0);
+	more = run_slice(x);
+	TAP(x, XHCI_TAP_RETURN, more);
+	return more;
+}
+
 void xhci_set_bus_master(struct xhci *x, bool on)
 {
+	TAP(x, XHCI_TAP_BUS_MASTER, on);
 	x->bus_master = on;
 	if (on)
 		xhci_kick(x);
@@ -270,6 +289,7 @@ void xhci_set_bus_master(struct xhci *x, bool on)
 
 void xhci_set_intr_mode(struct xhci *x, enum xhci_intr_mode mode)
 {
+	TAP(x, XHCI_TAP_INTR_MODE, mode);
 	x->intr_mode = (uint8_t)mode;
 	intr_update_all(x);
 }
@@ -315,6 +335,7 @@ void xhci_destroy(struct xhci *x)
 {
 	if (!x)
 		return;
+	tap_remove(x);
 	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
 		if (x->slot[i].state != SLOT_DISABLED)
 			slot_disable(&x->slot[i]);
