@@ -141,6 +141,7 @@ struct xhci_slot {
 	uint8_t id;               /* 1..XHCI_MAX_SLOTS */
 	uint8_t state;            /* enum slot_state; written by slot.c */
 	uint8_t port;             /* root hub port, 0 while not addressed */
+	uint32_t plug;            /* which of the devices in that port */
 	uint32_t ctx[4];          /* the output slot context, but its state */
 	uint64_t octx;            /* gpa of the output device context */
 	uint32_t nflight;         /* transfers in flight on all its endpoints */
@@ -190,6 +191,7 @@ struct xhci_port {
 	uint8_t state;    /* enum port_state; written by port.c */
 	uint8_t speed;    /* enum usb_speed of what is plugged in */
 	bool warm;        /* the reset under way is a warm one */
+	uint32_t plug;    /* devices plugged in so far */
 	uint32_t changes; /* PORTSC change bits set */
 	uint32_t wakes;
 	uint32_t pic;
@@ -249,8 +251,8 @@ struct xhci {
 	uint32_t legsup;
 	bool resetting; /* waits for transfers in flight */
 	bool bus_master;
-	bool kicked; /* the host knows that there is work */
-	bool again;  /* there is more since xhci_run() began */
+	bool kicked;       /* the host knows that there is work */
+	bool again;        /* there is more since xhci_run() began */
 	uint8_t intr_mode; /* enum xhci_intr_mode */
 	bool pin;
 	uint64_t run_ns;       /* MFINDEX counts from here */

@@ -304,6 +304,7 @@ static int port_connect(struct xhci *x, unsigned port, enum usb_speed speed,
 	p->ops = ops;
 	p->dev = dev;
 	p->speed = (uint8_t)speed;
+	p->plug++;
 	port_event(x, p, PE_CONNECT);
 	return 0;
 }

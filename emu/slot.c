@@ -24,7 +24,12 @@ struct xhci_slot *slot_get(struct xhci *x, unsigned id)
 
 struct xhci_port *slot_port(const struct xhci_slot *s)
 {
-	return s->port ? &s->x->port[s->port - 1] : NULL;
+	struct xhci_port *p;
+
+	if (!s->port)
+		return NULL;
+	p = &s->x->port[s->port - 1];
+	return p->plug == s->plug ? p : NULL;
 }
 
 uint64_t slot_ep_ctx_gpa(const struct xhci_slot *s, unsigned dci)
@@ -196,6 +201,7 @@ enum cc slot_address(struct xhci_slot *s, bool bsr)
 	s->ep[1] = ep;
 	s->octx = octx & ~(uint64_t)0x3f;
 	s->port = (uint8_t)SLOT_CTX_PORT(c->in_slot[1]);
+	s->plug = x->port[s->port - 1].plug;
 	for (unsigned i = 0; i < 3; i++)
 		s->ctx[i] = c->in_slot[i];
 	s->ctx[0] &= ~(0xfu << 20);

@@ -52,6 +52,8 @@ struct fake {
 	uint64_t hole;      /* one page (4 KiB) that is not there; 0: none */
 	uint64_t read_only; /* one page that cannot be written; 0: none */
 	unsigned accesses;  /* mem_get() calls */
+	/* a control endpoint may share its address with a bulk one */
+	bool lenient;
 	int holds;
 	uint64_t now, timer_at;
 	unsigned kicks, msgs[XHCI_NINTRS], pin_edges, logs;
@@ -211,7 +213,7 @@ static void fake_ep_enable(void *dev, const struct usb_ep_info *i)
 	struct fake_dev *d = dev;
 	uint32_t bit = 1u << ((i->ep & 15) * 2 + (i->ep >> 7));
 
-	assert_false(d->eps & bit);
+	assert_true(!(d->eps & bit) || d->f->lenient);
 	d->eps |= bit;
 	d->ep_enables++;
 }
@@ -221,8 +223,8 @@ static void fake_ep_disable(void *dev, uint8_t ep)
 	struct fake_dev *d = dev;
 	uint32_t bit = 1u << ((ep & 15) * 2 + (ep >> 7));
 
-	assert_true(d->eps & bit);
-	for (unsigned i = 0; i < d->nheld; i++)
+	assert_true(d->eps & bit || d->f->lenient);
+	for (unsigned i = 0; i < d->nheld && !d->f->lenient; i++)
 		assert_int_not_equal(d->held[i]->ep, ep);
 	d->eps &= ~bit;
 	d->ep_disables++;

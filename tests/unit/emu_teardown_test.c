@@ -167,6 +167,33 @@ static void disconnect_with_transfers_in_flight(void **state)
 	fake_free(f);
 }
 
+/* Replaced before software saw it: the new device has an address of its own
+ * to get first, and hears nothing of the old slot. */
+static void new_device_gets_nothing_of_the_old_slot(void **state)
+{
+	struct fake *f = fake_ready(6);
+	struct fake_dev *d = &f->dev[6];
+
+	(void)state;
+	assert_int_equal(xhci_port_disconnect(f->x, 6), 0);
+	memset(d, 0, sizeof(*d));
+	fake_plug(f, 6, USB_SPEED_SUPER);
+	assert_true(rd(f, REG_PORTSC(6)) & PORTSC_PED);
+	put(f, G_RING(DCI_OUT), 0x400000, 64, T(NORMAL) | TRB_C);
+	ring_db(f, 1, DCI_OUT);
+	assert_int_equal(d->submits, 0);
+	assert_event(xfer_event(f, 0), G_RING(DCI_OUT), CC_TRANSACTION_ERROR,
+		     64);
+	assert_int_equal(cmd(f, 0, 0, T(DISABLE_SLOT) | SLOT(1)), CC_SUCCESS);
+	assert_int_equal(d->ep_disables, 0);
+	assert_int_equal(slot_new(f), 1);
+	assert_int_equal(address(f, 1, 6, false), CC_SUCCESS);
+	assert_int_equal(configure(f, 1), CC_SUCCESS);
+	ring_db(f, 1, DCI_OUT);
+	assert_int_equal(d->submits, 1);
+	fake_free(f);
+}
+
 /* Disable Slot answers when the last transfer is back, not before. */
 static void disable_slot_waits(void **state)
 {
@@ -218,6 +245,7 @@ int main(void)
 		cmocka_unit_test(hcrst_waits_for_transfers),
 		cmocka_unit_test(any_blow_at_any_step),
 		cmocka_unit_test(disconnect_with_transfers_in_flight),
+		cmocka_unit_test(new_device_gets_nothing_of_the_old_slot),
 		cmocka_unit_test(disable_slot_waits),
 		cmocka_unit_test(accounting_is_exact),
 	};
