@@ -15,6 +15,7 @@
 #include "emu/xhci.h"
 #include "hostusb/hostusb.h"
 #include "pmapper/pmapper.h"
+#include "pmapper/tap.h"
 #include "vmm/dma.h"
 #include "vmm/pci.h"
 #include "vmm/slotopt.h"
@@ -34,6 +35,7 @@ struct vxhci {
 	struct xhci *x;      /* owned */
 	struct pmapper *pm;  /* owned */
 	struct hostusb *usb; /* owned; NULL: no physical device was named */
+	struct tap tap;      /* embedded; .ops NULL: no capture */
 
 	unsigned vectors;  /* vectors the interrupters are spread over */
 	bool quiet;        /* in dispatch, create or destroy: no wake needed */

@@ -132,6 +132,30 @@ struct vxhci_stats {
 };
 void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret);
 
+/*
+ * vxhci_pcap_open - a capture of USB traffic, in the format of vxhci(8)'s
+ * --pcap; @option is the text after that. A thread writes the file, so that
+ * no controller waits for it: what does not fit in memory meanwhile is lost,
+ * and counted. @log, which may be NULL, is told in any thread when the file
+ * cannot be written. 0, or -errno with one line in @errbuf.
+ */
+struct vxhci_pcap;
+int vxhci_pcap_open(const char *option,
+		    void (*log)(void *opaque, enum vxhci_log level,
+				const char *line),
+		    void *opaque, char *errbuf, size_t errlen,
+		    struct vxhci_pcap **ret_p);
+/*
+ * Have all transfers of @v in it from now on. Each controller is in one
+ * capture (-EBUSY), until it is destroyed; a capture has room for 256.
+ */
+int vxhci_pcap_add(struct vxhci_pcap *p, struct vxhci *v);
+/*
+ * Write what is left, and close the file. Every controller in it has been
+ * destroyed. NULL is allowed.
+ */
+void vxhci_pcap_close(struct vxhci_pcap *p);
+
 #ifdef __cplusplus
 }
 #endif
