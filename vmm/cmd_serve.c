@@ -15,17 +15,19 @@ enum {
 	OPT_SOCKET = 1,
 	OPT_SLOT,
 	OPT_READY_FD,
+	OPT_PCAP,
 	OPT_VERBOSE,
 	OPT_LOG_JSON,
 	OPT_HELP,
 	OPT_VERSION,
-	/* --control, --pcap and --record will have their place here */
+	/* --control and --record will have their place here */
 };
 
 static const struct cmd_opt serve_opt_list[] = {
 	{"socket", 0, true, OPT_SOCKET},
 	{"slot", 's', true, OPT_SLOT},
 	{"ready-fd", 0, true, OPT_READY_FD},
+	{"pcap", 0, true, OPT_PCAP},
 	{"verbose", 'v', false, OPT_VERBOSE},
 	{"log-json", 0, false, OPT_LOG_JSON},
 	{"help", 'h', false, OPT_HELP},
@@ -44,6 +46,8 @@ static const char serve_help[] =
 	"                  a controller and its devices, for instance\n"
 	"                  -s 30,xhci,storage=disk.img\n"
 	"  --ready-fd N    write a newline to descriptor N once all listen\n"
+	"  --pcap FILE     capture the USB traffic, for Wireshark; also\n"
+	"                  FILE,size=MIB[,files=N]\n"
 	"  -v, -vv         say more on stderr\n"
 	"  --log-json      say it as one JSON object a line\n"
 	"  --help          show this and exit\n"
@@ -80,6 +84,16 @@ static int set_ready_fd(struct gather *g, const char *text)
 	return CMD_OK;
 }
 
+static int set_pcap(struct gather *g, const char *text)
+{
+	if (g->o.pcap)
+		return cmd_error("--pcap %s: given twice: all controllers are "
+				 "in one capture",
+				 text);
+	g->o.pcap = text;
+	return CMD_OK;
+}
+
 static int add_socket(struct gather *g, const char *path)
 {
 	for (unsigned i = 0; i < g->nsockets; i++)
@@ -106,6 +120,9 @@ static int read_options(struct cmd_args *a, struct gather *g)
 			break;
 		case OPT_READY_FD:
 			code = set_ready_fd(g, a->value);
+			break;
+		case OPT_PCAP:
+			code = set_pcap(g, a->value);
 			break;
 		case OPT_VERBOSE:
 			g->verbose++;

@@ -42,6 +42,8 @@ struct serve {
 	struct serve_ctl *ctl;      /* owned, o->npairs of them */
 	struct loop *loop;          /* owned: the main thread's */
 	struct loop_fd signal;      /* a signalfd, owned */
+	struct vxhci_pcap *pcap;    /* owned; NULL: no capture */
+	struct serve_log pcap_log;  /* embedded: what its thread says */
 };
 
 /* struct vxhci_ops, with struct serve_ctl as opaque */
@@ -244,6 +246,24 @@ static int ctl_start(struct serve *s, unsigned i)
 	return 0;
 }
 
+/* After all else that may be a mistake: a capture that is there is emptied. */
+static int pcap_start(struct serve *s)
+{
+	char line[512] = "--pcap ";
+	size_t n = strlen(line);
+	int err = 0;
+
+	if (s->o->pcap == NULL)
+		return CMD_OK;
+	err = vxhci_pcap_open(s->o->pcap, serve_log_line, &s->pcap_log,
+			      line + n, sizeof(line) - n, &s->pcap);
+	if (err)
+		return refused(line);
+	for (unsigned i = 0; !err && i < s->o->npairs; i++)
+		err = vxhci_pcap_add(s->pcap, s->ctl[i].v);
+	return err ? failed("--pcap", err) : CMD_OK;
+}
+
 static int ctl_run(struct serve_ctl *c)
 {
 	int err = pthread_create(&c->thread, NULL, ctl_thread, c);
@@ -311,6 +331,8 @@ static int serve_start(struct serve *s)
 	code = sockets_open(s);
 	for (unsigned i = 0; !code && i < s->o->npairs; i++)
 		code = ctl_start(s, i);
+	if (!code)
+		code = pcap_start(s);
 	for (unsigned i = 0; !code && i < s->o->npairs; i++)
 		code = ctl_run(&s->ctl[i]);
 	return code;
@@ -326,6 +348,8 @@ int serve_run(const struct serve_opts *o)
 		return failed("serve", -ENOMEM);
 	for (unsigned i = 0; i < o->npairs; i++)
 		s.ctl[i].sock.fd = -1;
+	serve_log_init(&s.pcap_log, STDERR_FILENO, o->level, o->log_json,
+		       "pcap");
 	code = serve_start(&s);
 	if (!code) {
 		say_ready(&s);
@@ -336,6 +360,8 @@ int serve_run(const struct serve_opts *o)
 		ctl_stop(&s.ctl[i]);
 		err = err ? err : s.ctl[i].err;
 	}
+	vxhci_pcap_close(s.pcap);
+	serve_log_fini(&s.pcap_log);
 	if (err)
 		code = failed("event loop", err);
 	if (s.signal.fd >= 0)

@@ -19,6 +19,7 @@ struct serve_opts {
 	struct serve_pair *pairs; /* borrowed */
 	unsigned npairs;          /* 1.. */
 	int ready_fd;             /* -1: none */
+	const char *pcap;         /* borrowed: the text after --pcap, or NULL */
 	enum vxhci_log level;
 	bool log_json;
 };

@@ -37,7 +37,7 @@ static const struct {
 	{"serve " A " -s 30,xhci --frobnicate=1", "--frobnicate=1"},
 	{"serve --sokcet a.sock -s 30,xhci", "did you mean --socket?"},
 	{"serve " A " -s 30,xhci --control c.sock", "--control"},
-	{"serve " A " -s 30,xhci --pcap f", "--pcap"},
+	{"serve " A " -s 30,xhci --pcaps f", "did you mean --pcap?"},
 	{"serve " A " -s 30,xhci --record f", "--record"},
 	{"serve " A " -s 30,xhci -x", "-x"},
 	{"serve " A " -s 30,xhci -vx", "-x"},
