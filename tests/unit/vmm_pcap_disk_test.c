@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Files that are full, gone or not read: captures go on, and controllers'
+ * threads do not notice.
+ */
+#include "tests/unit/vmm_pcap_rig.h"
+
+/* A pipe that nobody reads takes no time from who puts records. */
+static void a_full_ring_loses_records_and_says_so(void **state)
+{
+	struct vxhci_pcap *p;
+	struct pcap_if *one;
+	uint32_t n = 0, lost = 0;
+	uint8_t buf[4096];
+	struct pf f;
+	FILE *copy;
+	ssize_t got;
+	int fd;
+
+	assert_int_equal(mkfifo("a", 0600), 0);
+	fd = open("a", O_RDWR | O_NONBLOCK);
+	assert_true(fd >= 0);
+	p = start(*state, "a", 0, 1, 64 * KIB);
+	one = add(p, "30");
+	while (n < 100 || lost < 10)
+		lost += !put(one, n++, 1000);
+	/* then it is read, until there is room again */
+	copy = fopen("a.1", "wb");
+	assert_non_null(copy);
+	for (unsigned i = 0; i < 1000; i++) {
+		got = read(fd, buf, sizeof(buf));
+		if (got > 0)
+			fwrite(buf, 1, (size_t)got, copy);
+		else
+			nap_ms(1);
+	}
+	assert_true(put(one, n++, 1000));
+	vxhci_pcap_close(p);
+	while ((got = read(fd, buf, sizeof(buf))) > 0)
+		fwrite(buf, 1, (size_t)got, copy);
+	fclose(copy);
+	close(fd);
+	assert_int_equal(read_file("a.1", 0, &f), n);
+	assert_int_equal(f.lost, lost);
+	snprintf((char *)buf, sizeof(buf),
+		 "%u records before this one were lost", lost);
+	assert_string_equal(f.comment, buf);
+	assert_int_equal(f.dropped[0], lost);
+	assert_int_equal(f.received[0], n);
+	assert_non_null(strstr(((struct log *)*state)->last, "lost in all"));
+}
+
+/* Nobody reads it, not even at the end: that does not last for ever. */
+static void a_pipe_nobody_reads_is_given_up(void **state)
+{
+	struct log *log = *state;
+	struct vxhci_pcap *p;
+	struct pcap_if *one;
+	struct timespec from, to;
+	int fd;
+
+	assert_int_equal(mkfifo("a", 0600), 0);
+	fd = open("a", O_RDWR | O_NONBLOCK);
+	assert_true(fd >= 0);
+	p = start(log, "a", 0, 1, 512 * KIB);
+	one = add(p, "30");
+	for (uint32_t i = 0; i < 200; i++)
+		put(one, i, 1000);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	vxhci_pcap_close(p);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	close(fd);
+	assert_in_range(to.tv_sec - from.tv_sec, 0, 10);
+	assert_non_null(strstr(log->last, "lost in all"));
+}
+
+static void a_full_disk_is_said_once_and_stops_nobody(void **state)
+{
+	struct log *log = *state;
+	struct vxhci_pcap *p = start(log, "/dev/full", 0, 1, 64 * KIB);
+	struct pcap_if *one = add(p, "30");
+	uint32_t lost = 0;
+
+	assert_true(wait_for(&log->failed));
+	for (uint32_t i = 0; i < 1000; i++)
+		lost += !put(one, i, 1000);
+	assert_in_range(lost, 1000 - 64, 999);
+	assert_non_null(strstr(log->last, "/dev/full: No space left"));
+	assert_int_equal(log->lines, 1);
+	vxhci_pcap_close(p);
+	assert_int_equal(log->lines, 2);
+	assert_non_null(strstr(log->last, "1000 records were lost in all"));
+}
+
+static void set_file_limit(rlim_t bytes)
+{
+	struct rlimit l = {bytes, RLIM_INFINITY};
+
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* Nothing is lost, twice or cut when there is room before the ring is full. */
+static void a_disk_that_was_full_is_written_again(void **state)
+{
+	struct log *log = *state;
+	struct vxhci_pcap *p;
+	struct pcap_if *one;
+	struct pf f;
+
+	set_file_limit(100 * KIB + 2); /* in the middle of a record */
+	p = start(log, "a", 0, 1, 512 * KIB);
+	one = add(p, "30");
+	for (uint32_t i = 0; i < 300; i++)
+		assert_true(put(one, i, 1000));
+	assert_true(wait_for(&log->failed));
+	set_file_limit(RLIM_INFINITY);
+	assert_true(wait_for(&log->again));
+	for (uint32_t i = 300; i < 400; i++)
+		assert_true(put(one, i, 1000));
+	vxhci_pcap_close(p);
+	assert_int_equal(read_file("a", 0, &f), 400);
+	assert_int_equal(f.dropped[0], 0);
+	assert_int_equal(log->lines, 2);
+}
+
+static void a_disk_full_at_the_end_leaves_whole_blocks(void **state)
+{
+	/* in the first blocks, in a record, in one without room for a byte */
+	static const rlim_t limits[] = {20, 200, 50 * KIB + 2, 60 * KIB};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct log *log = *state;
+		struct vxhci_pcap *p;
+		struct pcap_if *one;
+		struct pf f;
+
+		memset(log, 0, sizeof(*log));
+		set_file_limit(limits[i]);
+		p = start(log, "a", 0, 1, 512 * KIB);
+		one = add(p, "30");
+		for (uint32_t n = 0; n < 200; n++)
+			assert_true(put(one, n, 1000));
+		vxhci_pcap_close(p);
+		set_file_limit(RLIM_INFINITY);
+		pf_open(&f, "a");
+		while (pf_next(&f))
+			;
+		assert_true(f.len <= limits[i]);
+		assert_true(f.len + 1032 > limits[i]);
+		pf_close(&f);
+		assert_non_null(strstr(log->last, "lost in all"));
+	}
+}
+
+/* There is no growth beyond the size if the next file cannot be made. */
+static void a_rotation_that_fails_is_tried_again(void **state)
+{
+	struct log *log = *state;
+	struct vxhci_pcap *p = start(log, "a", MIB, 2, 4 * MIB);
+	struct pcap_if *one = add(p, "30");
+	struct stat st;
+	struct pf f;
+
+	assert_int_equal(mkdir("a.1", 0700), 0);
+	for (uint32_t n = 0; n < 1500; n++)
+		assert_true(put(one, n, 1000));
+	assert_true(wait_for(&log->failed));
+	assert_int_equal(stat("a", &st), 0);
+	assert_in_range(st.st_size, 1, MIB);
+	assert_int_equal(rmdir("a.1"), 0);
+	assert_true(wait_for(&log->again));
+	vxhci_pcap_close(p);
+	assert_int_equal(read_file("a", read_file("a.1", 0, &f), &f), 1500);
+}
+
+static void files_that_cannot_be_are_refused(void **state)
+{
+	static const struct {
+		const char *option, *line;
+		int r;
+	} rows[] = {
+		{"no/a", "no/a: No such file or directory: name a file that",
+		 -ENOENT},
+		{"/tmp", "/tmp: Is a directory: name", -EISDIR},
+		{"/dev/null,size=1",
+		 "/dev/null: no regular file: leave size=", -ESPIPE},
+		{"-,size=1", "-: no regular file: leave size=", -ESPIPE},
+		{"a,wrong", "wrong: unknown option", -EINVAL},
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vxhci_pcap *p = NULL;
+		char err[256] = "";
+
+		assert_int_equal(vxhci_pcap_open(rows[i].option, log_line,
+						 *state, err, sizeof(err), &p),
+				 rows[i].r);
+		if (strncmp(err, rows[i].line, strlen(rows[i].line)))
+			fail_msg("%s: %s", rows[i].option, err);
+		assert_null(p);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_full_ring_loses_records_and_says_so),
+		T(a_pipe_nobody_reads_is_given_up),
+		T(a_full_disk_is_said_once_and_stops_nobody),
+		T(a_disk_that_was_full_is_written_again),
+		T(a_disk_full_at_the_end_leaves_whole_blocks),
+		T(a_rotation_that_fails_is_tried_again),
+		T(files_that_cannot_be_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
