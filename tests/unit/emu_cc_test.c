@@ -239,7 +239,8 @@ static void status_to_completion_code(void **state)
 	for (unsigned st = 0; st < USB_NSTATUS; st++)
 		assert_int_equal(td_status_cc(st), cc[st]);
 	assert_int_equal(td_status_cc(USB_NSTATUS), CC_TRANSACTION_ERROR);
-	assert_int_equal(td_status_cc(-1), CC_TRANSACTION_ERROR);
+	assert_int_equal(td_status_cc((enum usb_status)255),
+			 CC_TRANSACTION_ERROR);
 }
 
 static void names_are_the_specifications(void **state)
