@@ -117,6 +117,9 @@ struct pmapper {
 	struct xfer_list queue; /* completions and events, in order */
 	bool running;           /* inside pmapper_run() */
 
+	struct pm_timer *timers; /* set, by time; borrowed from the devices */
+	unsigned ntimers;
+
 	const struct pm_tap_ops *tap; /* borrowed; may be NULL */
 	void *tap_host;
 

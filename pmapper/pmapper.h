@@ -85,7 +85,10 @@ struct usb_dev {
 
 /* What the mapper needs of the program around it. */
 struct pmapper_host_ops {
-	/* Completions are queued: call pmapper_run() soon. Loop thread. */
+	/*
+	 * Completions are queued, or pmapper_deadline() came nearer: call
+	 * pmapper_run() soon. Loop thread.
+	 */
 	void (*kick)(void *host);
 	/*
 	 * The same from any thread: a worker finished a job. The loop answers
@@ -94,6 +97,8 @@ struct pmapper_host_ops {
 	void (*wake)(void *host);
 	/* One line, no newline. May be NULL. */
 	void (*log)(void *host, enum xhci_log level, const char *line);
+	/* Monotonic nanoseconds; NULL: CLOCK_MONOTONIC. */
+	uint64_t (*now_ns)(void *host);
 };
 
 /*
@@ -134,6 +139,14 @@ struct usb_dev *pmapper_device(const struct pmapper *pm, unsigned port);
 bool pmapper_run(struct pmapper *pm);
 
 /*
+ * pmapper_deadline - when pmapper_timer() is due, on the host's clock;
+ * UINT64_MAX: no device has a timer set. May change in any call.
+ * pmapper_timer - call the timers that are due at @now_ns, each once.
+ */
+uint64_t pmapper_deadline(const struct pmapper *pm);
+void pmapper_timer(struct pmapper *pm, uint64_t now_ns);
+
+/*
  * The recording tap: sees each transfer as it goes to the device and as it
  * comes back. @t is read only and not to be kept. Any member may be NULL.
  */
@@ -171,6 +184,31 @@ void usb_dev_gone(struct usb_dev *d);
 void usb_dev_wake(struct usb_dev *d);
 void usb_dev_log(struct usb_dev *d, enum xhci_log level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * struct pm_timer - something to be done later. Embedded in the device's own
+ * structure, zeroed and with `fire` set before its first use; linked into the
+ * mapper while it is set, so the device cancels it before it is freed.
+ */
+struct pm_timer {
+	/* Controller's thread; @t is not set any more, and may be set again. */
+	void (*fire)(struct pm_timer *t, uint64_t now_ns);
+
+	/* the mapper's */
+	bool set;
+	uint64_t at_ns;
+	struct pm_timer *next, *prev;
+};
+/*
+ * pm_timer_set - have @t called at @at_ns of pm_now_ns() or later, instead of
+ * when it was set for before. Those due together are called in the order of
+ * their times. May be called from inside any op of the device, and from
+ * fire(); it never calls.
+ */
+void pm_timer_set(struct pmapper *pm, struct pm_timer *t, uint64_t at_ns);
+/* Not to be called, if it is set. Allowed with @pm NULL when it is not. */
+void pm_timer_cancel(struct pmapper *pm, struct pm_timer *t);
+uint64_t pm_now_ns(struct pmapper *pm);
 
 /*
  * struct pm_work - a job for the mapper's worker thread, for what may block:
