@@ -327,28 +327,49 @@ void vxhci_mem_unmap_all(struct vxhci *v)
 	leave(v);
 }
 
+/* What comes next, the controller's timer or a device's; UINT64_MAX: none */
+static uint64_t next_timer(const struct vxhci *v)
+{
+	uint64_t dev_at = pmapper_deadline(v->pm);
+
+	return dev_at < v->timer_at ? dev_at : v->timer_at;
+}
+
+/* The clock is not read where nothing is waited for. */
+static void run_timers(struct vxhci *v)
+{
+	uint64_t now;
+
+	if (next_timer(v) == UINT64_MAX)
+		return;
+	now = embed_now_ns(v);
+	if (now >= v->timer_at) {
+		v->timer_at = UINT64_MAX;
+		xhci_timer(v->x);
+	}
+	if (now >= pmapper_deadline(v->pm))
+		pmapper_timer(v->pm, now);
+}
+
 void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 {
-	uint64_t now, timeout = UINT64_MAX;
+	uint64_t now, at, timeout = UINT64_MAX;
 	bool more;
 
 	enter(v);
 	v->quiet = true;
-	if (v->timer_at != UINT64_MAX && embed_now_ns(v) >= v->timer_at) {
-		v->timer_at = UINT64_MAX;
-		xhci_timer(v->x);
-	}
+	run_timers(v);
 	more = v->usb && hostusb_run(v->usb);
 	more = run_slices(v) || more;
 	v->quiet = false;
-	v->told_at = v->timer_at;
+	at = v->told_at = next_timer(v);
 	if (v->usb)
 		timeout = hostusb_timeout_ns(v->usb);
 	if (more) {
 		timeout = 0;
-	} else if (v->timer_at != UINT64_MAX) {
+	} else if (at != UINT64_MAX) {
 		now = embed_now_ns(v);
-		now = v->timer_at > now ? v->timer_at - now : 0;
+		now = at > now ? at - now : 0;
 		timeout = now < timeout ? now : timeout;
 	}
 	leave(v);

@@ -127,6 +127,7 @@ const struct pmapper_host_ops embed_pmapper_ops = {
 	.kick = host_kick,
 	.wake = host_wake,
 	.log = host_log,
+	.now_ns = host_now_ns,
 };
 
 /* Any thread. */
