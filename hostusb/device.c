@@ -100,49 +100,94 @@ static bool ep_is_isoch(const struct host_ep *ep)
 	return ep->desc && ep->desc->type == USB_ISOCH;
 }
 
+static void held_prepend(struct host_ep *ep, struct usb_xfer *t)
+{
+	t->prev = NULL;
+	t->next = ep->held_head;
+	if (t->next)
+		t->next->prev = t;
+	else
+		ep->held_tail = t;
+	ep->held_head = t;
+}
+
+/* May the first that waits on @ep go to libusb? */
+static bool ep_may_start(struct host_dev *hd, const struct host_ep *ep)
+{
+	const struct usb_xfer *t = ep->held_head;
+
+	if (!t || (hd->held & EP_BIT(ep->index)) || state_is_request(t))
+		return false;
+	if (!t->stream || !ep_wants_streams(ep))
+		return true;
+	hd->streams_due = true;
+	return false;
+}
+
+/* Start the first that waits on @ep; false: not now */
+static bool ep_start(struct host_dev *hd, struct host_ep *ep)
+{
+	struct usb_xfer *t = ep->held_head;
+	enum usb_status status = USB_ERROR;
+
+	held_remove(ep, t);
+	switch (xfer_start(hd, ep, t, &status)) {
+	case STARTED:
+		break;
+	case START_LATER:
+		held_prepend(ep, t);
+		hd->starved = true;
+		return false;
+	case START_FAILED:
+		complete_unmoved(hd, t, status);
+		break;
+	}
+	return true;
+}
+
 void host_ep_pump(struct host_dev *hd, struct host_ep *ep)
 {
-	struct usb_xfer *t;
-
 	if (ep_is_isoch(ep)) {
 		if (!(hd->held & EP_BIT(ep->index)) && ep->held_head)
 			isoch_pump(hd, ep);
 		return;
 	}
-	while ((t = ep->held_head)) {
-		enum usb_status status = USB_ERROR;
-
-		if ((hd->held & EP_BIT(ep->index)) || state_is_request(t))
-			return;
-		if (t->stream && !ep->streams && !ep->streams_failed) {
-			hd->streams_due = true;
-			return;
-		}
-		held_remove(ep, t);
-		switch (xfer_start(hd, ep, t, &status)) {
-		case STARTED:
-			break;
-		case START_LATER:
-			t->next = ep->held_head;
-			if (t->next)
-				t->next->prev = t;
-			else
-				ep->held_tail = t;
-			ep->held_head = t;
-			hd->starved = true;
-			return;
-		case START_FAILED:
-			complete_unmoved(hd, t, status);
-			break;
-		}
-	}
+	while (ep_may_start(hd, ep) && ep_start(hd, ep))
+		;
 }
 
+/* Of the endpoints in @mask, the one whose turn is next, or NULL */
+static struct host_ep *next_turn(struct host_dev *hd, uint32_t mask)
+{
+	struct host_ep *next = NULL;
+
+	for (unsigned i = 0; i < HOST_NEPS; i++) {
+		struct host_ep *ep = &hd->ep[i];
+
+		if ((mask & EP_BIT(i)) && ep_may_start(hd, ep) &&
+		    (!next ||
+		     ep->held_head->dev_data < next->held_head->dev_data))
+			next = ep;
+	}
+	return next;
+}
+
+/* In the order in which they came, over all endpoints */
 void host_dev_pump(struct host_dev *hd)
 {
+	uint32_t mask = EP_ALL;
+	struct host_ep *ep;
+
 	hd->starved = false;
-	for (unsigned i = 0; i < HOST_NEPS; i++)
+	for (unsigned i = 0; i < HOST_NEPS; i++) {
+		if (!ep_is_isoch(&hd->ep[i]))
+			continue;
 		host_ep_pump(hd, &hd->ep[i]);
+		mask &= ~EP_BIT(i);
+	}
+	while ((ep = next_turn(hd, mask)))
+		if (!ep_start(hd, ep))
+			mask &= ~EP_BIT(ep->index);
 	state_advance(hd);
 }
 
@@ -173,7 +218,7 @@ static int dev_submit(struct usb_dev *d, struct usb_xfer *t)
 	if (!is_pristine(ep, t))
 		hd->pristine = false;
 	t->dev_priv = NULL;
-	t->dev_data = 0;
+	t->dev_data = ++hd->seq * HELD_SEQ;
 	held_append(ep, t);
 	if (ep_is_isoch(ep)) {
 		/* its packets come one by one, many at once */
@@ -197,7 +242,7 @@ static int dev_state(struct usb_dev *d, struct usb_xfer *t,
 		return -ENODEV;
 	hd->used = true;
 	t->dev_priv = NULL;
-	t->dev_data = 1 + (uint64_t)req;
+	t->dev_data = ++hd->seq * HELD_SEQ + HELD_REQUEST(req);
 	held_append(&hd->ep[0], t);
 	state_advance(hd);
 	return 0;
@@ -248,6 +293,8 @@ static void dev_ep_enable(struct usb_dev *d, const struct usb_ep_info *info)
 
 	ep->streams_wanted = info->streams;
 	ep->streams_failed = false;
+	hd->streams_due |= info->streams != 0;
+	state_advance(hd);
 }
 
 static void dev_ep_disable(struct usb_dev *d, uint8_t addr)

@@ -21,6 +21,11 @@
 #define EP_ALL UINT32_MAX
 #define EP_BIT(i) (1u << (i))
 
+/* usb_xfer.dev_data of what waits: a request for state.c, and in which order */
+#define HELD_REQUEST(req) (1u + (unsigned)(req))
+#define HELD_REQUEST_MASK 0xfu
+#define HELD_SEQ 16u
+
 struct host_dev;
 struct host_ep;
 struct isoch;
@@ -49,7 +54,10 @@ struct host_ep {
 	uint8_t index;                 /* in host_dev.ep */
 	const struct config_ep *desc;  /* in host_dev.config, or NULL */
 	struct urb *oldest, *youngest; /* in flight */
-	/* waits for its turn, in order, through usb_xfer.next and prev */
+	/*
+	 * Waits for its turn, in order, through usb_xfer.next and prev;
+	 * dev_data is 0 or HELD_REQUEST, and HELD_SEQ times its number.
+	 */
 	struct usb_xfer *held_head, *held_tail;
 	uint16_t streams_wanted; /* as the guest configured it */
 	uint16_t streams;        /* as the host has it */
@@ -97,6 +105,7 @@ struct host_dev {
 	bool used;     /* something was sent since the last reset */
 	bool pristine; /* nothing that SET_CONFIGURATION would undo */
 	bool reset_wanted, reset_done_once;
+	uint64_t seq;     /* of submissions */
 	bool streams_due; /* an endpoint waits for its streams, or loses them */
 	bool told_long;   /* logged once: a request longer than libusb takes */
 
@@ -146,6 +155,8 @@ void held_append(struct host_ep *ep, struct usb_xfer *t);
 void held_remove(struct host_ep *ep, struct usb_xfer *t);
 
 /* state.c */
+/* Does the guest use streams here that the host is yet to make? */
+bool ep_wants_streams(const struct host_ep *ep);
 /* Begin the job that is due, if there is one. */
 void state_advance(struct host_dev *hd);
 /* The device is gone: what waits to become a job does not. */

@@ -11,7 +11,7 @@
 
 bool state_is_request(const struct usb_xfer *t)
 {
-	return t->dev_data != 0;
+	return (t->dev_data & HELD_REQUEST_MASK) != 0;
 }
 
 enum usb_status status_of_error(int r)
@@ -84,7 +84,14 @@ static void forget_streams(struct host_dev *hd, uint32_t mask)
 		hd->ep[i].streams = 0;
 		hd->ep[i].streams_free = false;
 		hd->ep[i].streams_failed = false;
+		hd->streams_due |= hd->ep[i].streams_wanted != 0;
 	}
+}
+
+bool ep_wants_streams(const struct host_ep *ep)
+{
+	return ep->streams_wanted && !ep->streams && !ep->streams_failed &&
+	       ep->desc && ep->desc->type == USB_BULK;
 }
 
 static void finish_xfer(struct host_dev *hd, int r)
@@ -158,14 +165,12 @@ static void done_alloc_streams(struct host_dev *hd, const struct job *j)
 {
 	struct host_ep *ep = host_dev_ep(hd, j->ep);
 
+	/* fewer are no failure: a guest's arrays are a power of 2 */
 	ep->streams = j->streams;
-	if (j->streams >= ep->streams_wanted && j->streams)
-		return;
 	ep->streams_failed = j->streams == 0;
-	usb_dev_log(&hd->d, XHCI_LOG_WARN,
-		    "endpoint %02x: the guest wants %u streams, the host has "
-		    "%u%s%s",
-		    j->ep, ep->streams_wanted, j->streams, j->r ? ": " : "",
+	usb_dev_log(&hd->d, j->streams ? XHCI_LOG_DEBUG : XHCI_LOG_WARN,
+		    "endpoint %02x: %u streams of the %u in the guest%s%s",
+		    j->ep, j->streams, ep->streams_wanted, j->r ? ": " : "",
 		    j->r ? libusb_strerror(j->r) : "");
 }
 
@@ -267,7 +272,8 @@ int host_dev_open(struct host_dev *hd, libusb_device_handle *handle, int fd)
 /* The next request that is a job. It leaves the queue for hd->job_xfer. */
 static void begin_request(struct host_dev *hd, struct usb_xfer *t)
 {
-	enum usb_state_req req = (enum usb_state_req)(t->dev_data - 1);
+	enum usb_state_req req = (enum usb_state_req)(
+		(t->dev_data & HELD_REQUEST_MASK) - HELD_REQUEST(0));
 	const struct usb_setup *s = &t->setup;
 	uint32_t eps = EP_BIT(0);
 
@@ -302,24 +308,26 @@ static void begin_request(struct host_dev *hd, struct usb_xfer *t)
 	host_dev_pump(hd);
 }
 
-/* Streams to be had or given back; one endpoint at a time */
+/*
+ * Streams to be had or given back; one endpoint at a time. Meanwhile all wait,
+ * as the transfers of several endpoints belong together (UAS 1.0 §4: status
+ * and data are asked for before the command is sent).
+ */
 static void begin_streams(struct host_dev *hd)
 {
 	hd->streams_due = false;
 	for (unsigned i = 0; i < HOST_NEPS; i++) {
 		struct host_ep *ep = &hd->ep[i];
-		struct usb_xfer *t = ep->held_head;
 		bool off = ep->streams_free;
 
-		if (!off &&
-		    !(t && t->stream && !ep->streams && !ep->streams_failed))
+		if (!off && !ep_wants_streams(ep))
 			continue;
 		ep->streams_free = false;
 		hd->streams_due = true; /* look again afterwards */
 		hd->job.ep = (uint8_t)((i & 0xfu) | (i >= 16 ? USB_DIR_IN : 0));
 		hd->job.streams = ep->streams_wanted;
 		job_begin(hd, off ? JOB_FREE_STREAMS : JOB_ALLOC_STREAMS,
-			  EP_BIT(i), EP_BIT(i));
+			  EP_ALL, EP_BIT(i));
 		return;
 	}
 }

@@ -345,7 +345,13 @@ enum start xfer_start(struct host_dev *hd, struct host_ep *ep,
 		return start_control(hd, ep, t, ret_status);
 	if (!ep->desc || t->type == USB_ISOCH)
 		return START_FAILED; /* the device has no such endpoint now */
-	if (t->stream > ep->streams)
+	if (t->stream > ep->streams) {
+		if (!ep->streams_failed)
+			usb_dev_log(&hd->d, XHCI_LOG_WARN,
+				    "endpoint %02x: stream %u, the host has %u",
+				    t->ep, t->stream, ep->streams);
+		ep->streams_failed = true; /* said once */
 		return START_FAILED;
+	}
 	return start_data(hd, ep, t, ret_status);
 }

@@ -415,33 +415,55 @@ static void ep_enable(struct dev_rig *t, uint8_t ep, uint16_t streams)
 	t->rig->x.port[1].ops->ep_enable(t->rig->x.port[1].dev, &info);
 }
 
-/*
- * Not when the endpoint is configured: a guest may do that before it chooses
- * the setting that has the endpoint.
- */
-static void streams_are_made_with_the_first_transfer(void **state)
+/* What belongs together over several endpoints keeps its order meanwhile. */
+static void streams_are_made_before_anything_goes_on(void **state)
 {
 	struct dev_rig *t = *state;
 	struct usb_xfer *x, *y;
 
 	t->dev->max_streams = 16;
 	ep_enable(t, 0x81, 15);
-	dev_settle(t);
 	x = stream_xfer(t, 0, 0x81, 3);
+	dev_submit_ok(t, dev_bulk(t, 2, 0x01));
 	y = stream_xfer(t, 1, 0x81, 15);
 	assert_int_equal(fake.nurbs, 0);
 	dev_settle(t);
-	assert_int_equal(fake.nurbs, 2);
+	assert_int_equal(fake.nurbs, 3);
 	assert_int_equal(fake.urb[0]->lt.type,
 			 LIBUSB_TRANSFER_TYPE_BULK_STREAM);
+	assert_int_equal(fake.urb[1]->lt.endpoint, 0x01);
 	assert_int_equal(fake.stream[0], 3);
-	dev_end(t, 0, DONE, 512);
-	dev_end(t, 0, DONE, 512);
+	assert_int_equal(fake.stream[2], 15);
+	for (unsigned i = 0; i < 3; i++)
+		dev_end(t, 0, DONE, 512);
 	assert_done(t, x, USB_OK, 512);
 	assert_done(t, y, USB_OK, 512);
 	t->rig->x.port[1].ops->ep_disable(t->rig->x.port[1].dev, 0x81);
 	dev_settle(t);
 	assert_int_equal(fake.streams_freed, 1);
+}
+
+/* A guest may configure the endpoint before it chooses its setting. */
+static void streams_wait_for_the_setting_with_the_endpoint(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x;
+
+	t->dev->max_streams = 16;
+	set_config(t, 0, 2);
+	dev_settle(t);
+	ep_enable(t, 0x01, 15);
+	dev_settle(t);
+	assert_int_equal(fake.streams_made, 0);
+	x = stream_xfer(t, 1, 0x01, 3);
+	dev_settle(t);
+	assert_done(t, x, USB_ERROR, 0);
+	set_config(t, 0, 1);
+	x = stream_xfer(t, 1, 0x01, 3);
+	dev_settle(t);
+	assert_int_equal(fake.streams_made, 1);
+	dev_end(t, 0, DONE, 9);
+	assert_done(t, x, USB_OK, 9);
 }
 
 static void streams_the_host_has_not(void **state)
@@ -466,6 +488,7 @@ static void streams_the_host_has_not(void **state)
 	dev_settle(t);
 	dev_end(t, 0, DONE, 1);
 	assert_done(t, x, USB_OK, 1);
+	assert_int_equal(t->rig->logs, 2);
 }
 
 static void one_streams_failure_leaves_the_others(void **state)
@@ -598,7 +621,8 @@ int main(void)
 		TEST(device_that_does_not_survive_its_reset),
 		TEST(failed_reset_leaves_the_device),
 		TEST(job_nobody_waits_for_any_more),
-		TEST(streams_are_made_with_the_first_transfer),
+		TEST(streams_are_made_before_anything_goes_on),
+		TEST(streams_wait_for_the_setting_with_the_endpoint),
 		TEST(streams_the_host_has_not),
 		TEST(one_streams_failure_leaves_the_others),
 		TEST(unplug_at_any_step),

@@ -74,7 +74,7 @@ static struct fake_host {
 	int submit_error;
 	unsigned submit_errors;
 	int reset_error, config_error;
-	unsigned streams_freed;
+	unsigned streams_made, streams_freed;
 	uint32_t stream[FAKE_URBS]; /* of urb[], as they were submitted */
 	bool hold_cancelled;        /* the test ends what was cancelled */
 
@@ -449,6 +449,7 @@ int libusb_alloc_streams(libusb_device_handle *h, uint32_t n,
 		r = LIBUSB_ERROR_NOT_SUPPORTED;
 	if (r == 0)
 		r = (int)(n < h->dev->max_streams ? n : h->dev->max_streams);
+	fake.streams_made += r > 0;
 	return fake_unlock(r);
 }
 
