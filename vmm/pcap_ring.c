@@ -27,19 +27,19 @@ void pcap_ring_fini(struct pcap_ring *r)
 
 /*
  * From the head to the end of the ring, or from the start of it to the tail.
- * Before the tail a byte stays free: head and tail are the same only in a ring
- * that is empty.
+ * Where both are at the same place the ring is full if it is wrapped, and
+ * empty if not.
  */
 uint8_t *pcap_ring_reserve(struct pcap_ring *r, uint32_t len)
 {
 	uint8_t *block;
 
-	if (!r->wrapped && r->size - r->head < len && r->tail > len) {
+	if (!r->wrapped && r->size - r->head < len && r->tail >= len) {
 		r->end = r->head;
 		r->head = 0;
 		r->wrapped = true;
 	}
-	if (r->wrapped ? r->tail - r->head <= len : r->size - r->head < len)
+	if (r->wrapped ? r->tail - r->head < len : r->size - r->head < len)
 		return NULL;
 	block = r->base + r->head;
 	r->head += len;

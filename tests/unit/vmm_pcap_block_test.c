@@ -135,6 +135,35 @@ static void a_ring_gives_back_what_was_put(void **state)
 	pcap_ring_fini(&r);
 }
 
+/* Full to the last byte, in one piece and wrapped, and empty again */
+static void all_of_a_ring_is_used(void **state)
+{
+	struct pcap_ring r;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(pcap_ring_init(&r, 256), 0);
+	assert_null(pcap_ring_reserve(&r, 260));
+	assert_non_null(pcap_ring_reserve(&r, 100));
+	assert_non_null(pcap_ring_reserve(&r, 156));
+	assert_null(pcap_ring_reserve(&r, 12));
+	pcap_ring_consume(&r, 100);
+	assert_null(pcap_ring_reserve(&r, 104));
+	assert_ptr_equal(pcap_ring_reserve(&r, 100), r.base);
+	assert_null(pcap_ring_reserve(&r, 12));
+	assert_int_equal(pcap_ring_used(&r), 256);
+	pcap_ring_peek(&r, &n);
+	assert_int_equal(n, 156);
+	pcap_ring_consume(&r, n);
+	pcap_ring_peek(&r, &n);
+	assert_int_equal(n, 100);
+	pcap_ring_consume(&r, n);
+	/* and begins at the start again, so that large blocks fit */
+	assert_int_equal(pcap_ring_used(&r), 0);
+	assert_non_null(pcap_ring_reserve(&r, 256));
+	pcap_ring_fini(&r);
+}
+
 static void unfinished_blocks_stay(void **state)
 {
 	struct pcap_ring r;
@@ -239,6 +268,7 @@ int main(void)
 		cmocka_unit_test(statistics),
 		cmocka_unit_test(packet_with_and_without_loss),
 		cmocka_unit_test(a_ring_gives_back_what_was_put),
+		cmocka_unit_test(all_of_a_ring_is_used),
 		cmocka_unit_test(unfinished_blocks_stay),
 		cmocka_unit_test(options_are_read),
 		cmocka_unit_test(wrong_options_are_named),

@@ -106,6 +106,18 @@ static void nap_ms(long ms)
 	nanosleep(&ts, NULL);
 }
 
+static inline void wait_until_written(struct vxhci_pcap *p)
+{
+	size_t used;
+
+	do {
+		nap_ms(5);
+		pthread_mutex_lock(&p->lock);
+		used = pcap_ring_used(&p->ring);
+		pthread_mutex_unlock(&p->lock);
+	} while (used);
+}
+
 static inline bool wait_for(atomic_bool *b)
 {
 	for (unsigned i = 0; i < 500 && !atomic_load(b); i++)

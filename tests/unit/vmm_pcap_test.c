@@ -107,18 +107,6 @@ static void threads_share_a_file(void **state)
 	pf_close(&f);
 }
 
-static void wait_until_written(struct vxhci_pcap *p)
-{
-	size_t used;
-
-	do {
-		nap_ms(5);
-		pthread_mutex_lock(&p->lock);
-		used = pcap_ring_used(&p->ring);
-		pthread_mutex_unlock(&p->lock);
-	} while (used);
-}
-
 static void files_are_rotated_by_size(void **state)
 {
 	static const char *const names[] = {"a.2", "a.1", "a"};
@@ -151,6 +139,28 @@ static void files_are_rotated_by_size(void **state)
 	assert_int_equal(first, n);
 	assert_int_equal(f.statistics, 1);
 	assert_int_equal(access("a.3", F_OK), -1);
+}
+
+/* To the last byte, and the sums at the end are no reason for another file */
+static void a_file_is_filled_up(void **state)
+{
+	struct vxhci_pcap *p = start(*state, "a", MIB, 2, 2 * MIB);
+	struct pcap_if *one = add(p, "30");
+	struct stat st;
+	uint32_t n = 0;
+
+	for (; n < 15; n++)
+		assert_true(put(one, n, 65536));
+	wait_until_written(p);
+	assert_int_equal(stat("a", &st), 0);
+	assert_true(put(one, n++, (uint32_t)(MIB - st.st_size) - 32));
+	wait_until_written(p);
+	assert_int_equal(stat("a", &st), 0);
+	assert_int_equal(st.st_size, MIB);
+	vxhci_pcap_close(p);
+	assert_int_equal(stat("a", &st), 0);
+	assert_in_range(st.st_size, MIB + 12, MIB + 64);
+	assert_int_equal(access("a.1", F_OK), -1);
 }
 
 static void one_file_begins_anew(void **state)
@@ -187,6 +197,7 @@ int main(void)
 		T(records_are_written_soon),
 		T(threads_share_a_file),
 		T(files_are_rotated_by_size),
+		T(a_file_is_filled_up),
 		T(one_file_begins_anew),
 		T(too_many_interfaces_are_refused),
 	};
