@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define NS_PER_S 1000000000u
+#define LINGER_MIN_NS 20000u
 
 struct loop {
 	uint64_t (*work)(void *arg);
@@ -21,8 +22,9 @@ struct loop {
 	atomic_bool woken;    /* work() is wanted */
 	atomic_bool asleep;   /* a waker must write to event_fd */
 	atomic_bool stop;
-	uint64_t linger_ns;
-	bool busy; /* a descriptor was ready in the turn before */
+	uint64_t linger_max_ns;
+	uint64_t linger_ns; /* now: by what lingering would have caught */
+	bool busy;          /* a descriptor was ready in the turn before */
 };
 
 uint64_t loop_now_ns(void)
@@ -161,38 +163,61 @@ static void loop_work(struct loop *l)
 		l->deadline_ns = loop_now_ns() + in_ns;
 }
 
-void loop_linger(struct loop *l, uint64_t ns)
+void loop_linger(struct loop *l, uint64_t max_ns)
 {
-	l->linger_ns = ns;
+	l->linger_max_ns = max_ns;
+	l->linger_ns = 0;
 }
 
 /* Look again and again for a while: who spoke last may speak again soon. */
-static int poll_lingering(struct loop *l, struct pollfd *pfd, unsigned n)
+static int poll_lingering(struct loop *l, struct pollfd *pfd, unsigned n,
+			  uint64_t until_ns)
 {
 	static const struct timespec at_once;
-	uint64_t until = loop_now_ns() + l->linger_ns;
 	int ready;
 
-	if (l->deadline_ns < until)
-		until = l->deadline_ns;
+	if (l->deadline_ns < until_ns)
+		until_ns = l->deadline_ns;
 	do {
 		ready = ppoll(pfd, n, &at_once, NULL);
 	} while (ready == 0 && !atomic_load(&l->woken) &&
-		 loop_now_ns() < until);
+		 loop_now_ns() < until_ns);
+	return ready;
+}
+
+/* It slept, and was woken @after_ns: was it worth lingering that long? */
+static void linger_learn(struct loop *l, uint64_t after_ns)
+{
+	if (after_ns >= l->linger_max_ns) {
+		l->linger_ns /= 2;
+		return;
+	}
+	l->linger_ns = 2 * l->linger_ns + LINGER_MIN_NS;
+	if (l->linger_ns > l->linger_max_ns)
+		l->linger_ns = l->linger_max_ns;
+}
+
+static int loop_sleep(struct loop *l, struct pollfd *pfd, unsigned n)
+{
+	struct timespec ts, *timeout = loop_timeout(l, &ts);
+	int ready = ppoll(pfd, n, timeout, NULL);
+
+	atomic_store(&l->asleep, false);
 	return ready;
 }
 
 static int loop_wait(struct loop *l, struct pollfd *pfd, unsigned n)
 {
-	struct timespec ts, *timeout;
+	bool linger = l->busy && l->linger_max_ns && l->deadline_ns != 0;
+	uint64_t from_ns = linger ? loop_now_ns() : 0;
 	int ready = 0;
 
-	if (l->busy && l->linger_ns && l->deadline_ns != 0)
-		ready = poll_lingering(l, pfd, n);
+	if (linger && l->linger_ns)
+		ready = poll_lingering(l, pfd, n, from_ns + l->linger_ns);
 	if (ready == 0) {
-		timeout = loop_timeout(l, &ts);
-		ready = ppoll(pfd, n, timeout, NULL);
-		atomic_store(&l->asleep, false);
+		ready = loop_sleep(l, pfd, n);
+		if (linger)
+			linger_learn(l, loop_now_ns() - from_ns);
 	}
 	l->busy = ready > 0;
 	return ready;

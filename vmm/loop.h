@@ -50,11 +50,13 @@ void loop_del(struct loop *l, struct loop_fd *f);
 
 /*
  * loop_linger - after a turn in which a descriptor was ready, keep looking for
- * @ns before going to sleep (0, as at the start: not at all). A guest's driver
- * asks several things in a row, each waiting for the answer; to be woken for
- * each across processors costs more than all the rest.
+ * up to @max_ns before going to sleep (0, as at the start: not at all). A
+ * guest's driver asks several things in a row, each waiting for the answer; to
+ * be woken for each across processors costs more than all the rest. How long
+ * is learnt: longer where a little more would have caught the next one, less
+ * and less, down to nothing, where it would not.
  */
-void loop_linger(struct loop *l, uint64_t ns);
+void loop_linger(struct loop *l, uint64_t max_ns);
 
 /*
  * loop_run - turn until loop_stop(). Returns 0, or -errno if waiting failed.

@@ -20,7 +20,7 @@
 #include "vmm/serve_socket.h"
 #include "vmm/vfu_server.h"
 
-#define LINGER_NS 50000u
+#define LINGER_NS 300000u
 
 /* One controller with all that serves it. */
 struct serve_ctl {
@@ -73,6 +73,13 @@ static void ctl_mem_released(void *opaque, void *cookie)
 	struct serve_ctl *c = opaque;
 
 	vfu_dma_released(&c->dev.dma, cookie);
+}
+
+static void ctl_fd_ready(void *arg)
+{
+	struct serve_ctl *c = arg;
+
+	vxhci_fd_ready(c->v);
 }
 
 static void ctl_fd_watch(void *opaque, int fd, short events)
@@ -194,8 +201,8 @@ static int same_slot(const struct serve *s, unsigned i, char *line, size_t len)
 }
 
 /*
- * After a message, look for the next one this long (loop_linger()); with one
- * processor that would only keep the client from sending it.
+ * After a message, look for the next one, at most this long (loop_linger());
+ * with one processor that would only keep the client from sending it.
  */
 static uint64_t linger_ns(void)
 {
@@ -217,7 +224,7 @@ static int ctl_start(struct serve *s, unsigned i)
 	if (err)
 		return failed("event loop", err);
 	loop_linger(c->loop, linger_ns());
-	err = serve_fds_init(&c->fds, c->loop);
+	err = serve_fds_init(&c->fds, c->loop, ctl_fd_ready, c);
 	if (err) {
 		loop_destroy(c->loop);
 		c->loop = NULL;
