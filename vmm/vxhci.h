@@ -40,7 +40,7 @@ struct vxhci_ops {
 	/*
 	 * MSI-X vector @vector fires. The VMM knows address and data from the
 	 * table it was told of with vxhci_bar_write(), or keeps eventfds of
-	 * its own (vxhci_msix_trap()).
+	 * its own (vxhci_msix_external()).
 	 */
 	void (*msix)(void *opaque, unsigned vector);
 	/*
@@ -54,10 +54,10 @@ struct vxhci_ops {
 	/* Monotonic nanoseconds; NULL: CLOCK_MONOTONIC. */
 	uint64_t (*now_ns)(void *opaque);
 	/*
-	 * Watch @fd for @events of poll(2) and call vxhci_dispatch() when it
-	 * has one; 0: watch it no longer. From any thread, and with the mutex
-	 * held: it must only pass this on to the VMM's loop. NULL: there are
-	 * no physical devices.
+	 * Watch @fd for @events of poll(2), and call vxhci_fd_ready() and
+	 * vxhci_dispatch() when it has one; 0: watch it no longer. From any
+	 * thread, and with the mutex held: it must only pass this on to the
+	 * VMM's loop. NULL: there are no physical devices.
 	 */
 	void (*fd_watch)(void *opaque, int fd, short events);
 };
@@ -123,6 +123,11 @@ void vxhci_mem_unmap_all(struct vxhci *v);
  * called again if nothing wakes it: 0 at once, UINT64_MAX never.
  */
 void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns);
+/*
+ * vxhci_fd_ready - a descriptor of ops.fd_watch() has an event: the next
+ * vxhci_dispatch() looks what it is (and no other does). Any thread.
+ */
+void vxhci_fd_ready(struct vxhci *v);
 
 /* Counters; see the manual page's `status`. */
 struct vxhci_stats {
@@ -155,6 +160,30 @@ int vxhci_pcap_add(struct vxhci_pcap *p, struct vxhci *v);
  * destroyed. NULL is allowed.
  */
 void vxhci_pcap_close(struct vxhci_pcap *p);
+
+/*
+ * vxhci_record_open - a recording of what crosses between guests and
+ * controllers, for `vxhci replay`, in the format of docs/recording.md. A
+ * thread writes @file, which is emptied when the first controller is in it, so
+ * that no controller waits for it: where it cannot keep up or the file cannot
+ * be written the recording ends, with a mark in it, and @log, which may be
+ * NULL, is told in any thread. 0, or -errno with one line in @errbuf.
+ */
+struct vxhci_record;
+int vxhci_record_open(const char *file,
+		      void (*log)(void *opaque, enum vxhci_log level,
+				  const char *line),
+		      void *opaque, char *errbuf, size_t errlen,
+		      struct vxhci_record **ret_r);
+/* vxhci_create() of a controller that is in @r from its first moment. */
+int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
+			  void *opaque, struct vxhci_record *r, char *errbuf,
+			  size_t errlen, struct vxhci **ret_v);
+/*
+ * Write what is left, and close the file. Every controller in it has been
+ * destroyed. NULL is allowed.
+ */
+void vxhci_record_close(struct vxhci_record *r);
 
 #ifdef __cplusplus
 }
