@@ -82,7 +82,7 @@ static void unplug_devices(struct vxhci *v)
 	pmapper_detach_all(v->pm);
 	xhci_reset(v->x);
 	for (;;) {
-		bool more = v->usb && hostusb_run(v->usb);
+		bool more = v->usb && hostusb_run(v->usb, true);
 
 		more = run_slices(v) || more;
 
@@ -359,7 +359,8 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 	enter(v);
 	v->quiet = true;
 	run_timers(v);
-	more = v->usb && hostusb_run(v->usb);
+	more = v->usb &&
+	       hostusb_run(v->usb, atomic_exchange(&v->usb_ready, false));
 	more = run_slices(v) || more;
 	v->quiet = false;
 	at = v->told_at = next_timer(v);
@@ -374,6 +375,11 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 	}
 	leave(v);
 	*ret_timeout_ns = timeout;
+}
+
+void vxhci_fd_ready(struct vxhci *v)
+{
+	atomic_store(&v->usb_ready, true);
 }
 
 void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret)

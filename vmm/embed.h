@@ -11,6 +11,7 @@
 #define VMM_EMBED_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "emu/xhci.h"
 #include "hostusb/hostusb.h"
@@ -37,7 +38,8 @@ struct vxhci {
 	struct hostusb *usb; /* owned; NULL: no physical device was named */
 	struct tap tap;      /* embedded; .ops NULL: no capture */
 
-	unsigned vectors;  /* vectors the interrupters are spread over */
+	atomic_bool usb_ready; /* a descriptor of hostusb's has an event */
+	unsigned vectors;      /* vectors the interrupters are spread over */
 	bool quiet;        /* in dispatch, create or destroy: no wake needed */
 	bool kicked;       /* there is work */
 	uint64_t timer_at; /* xhci_timer() is due, UINT64_MAX: never */
