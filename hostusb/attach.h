@@ -69,6 +69,7 @@ struct hostusb {
 	libusb_context *ctx;
 	int fd[MAX_OWN_FDS]; /* that libusb has without any device */
 	unsigned nfds;
+	bool timed; /* it has timeouts that no descriptor tells of */
 	struct watcher *watcher; /* owned; may be NULL */
 	libusb_hotplug_callback_handle hotplug;
 	bool has_hotplug;

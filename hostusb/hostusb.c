@@ -259,6 +259,7 @@ int hostusb_create(struct pmapper *pm, const struct hostusb_host_ops *ops,
 	r = watch_fds(h);
 	if (r != 0)
 		goto exit_libusb;
+	h->timed = !libusb_pollfds_handle_timeouts(h->ctx);
 	r = start_hotplug(h);
 	if (r != 0)
 		goto unwatch;
@@ -282,17 +283,23 @@ free_h:
 	return r == LIBUSB_ERROR_NO_MEM ? -ENOMEM : -EIO;
 }
 
-bool hostusb_run(struct hostusb *h)
+static void handle_libusb(struct hostusb *h)
 {
 	struct timeval now = {0, 0};
 	int r = libusb_handle_events_timeout_completed(h->ctx, &now, NULL);
 
-	if (r != 0 && r != LIBUSB_ERROR_INTERRUPTED) {
-		h->errors++;
-		if ((h->errors & (h->errors - 1)) == 0)
-			hostusb_log(h, XHCI_LOG_WARN, "libusb: %s (%u times)",
-				    libusb_strerror(r), h->errors);
-	}
+	if (r == 0 || r == LIBUSB_ERROR_INTERRUPTED)
+		return;
+	h->errors++;
+	if ((h->errors & (h->errors - 1)) == 0)
+		hostusb_log(h, XHCI_LOG_WARN, "libusb: %s (%u times)",
+			    libusb_strerror(r), h->errors);
+}
+
+bool hostusb_run(struct hostusb *h, bool ready)
+{
+	if (ready || h->timed)
+		handle_libusb(h);
 	handle_events(h, false);
 	if (h->scan)
 		attach_scan(h);
@@ -308,8 +315,7 @@ uint64_t hostusb_timeout_ns(struct hostusb *h)
 {
 	struct timeval tv;
 
-	if (libusb_pollfds_handle_timeouts(h->ctx) ||
-	    libusb_get_next_timeout(h->ctx, &tv) != 1)
+	if (!h->timed || libusb_get_next_timeout(h->ctx, &tv) != 1)
 		return UINT64_MAX;
 	return (uint64_t)tv.tv_sec * 1000000000u + (uint64_t)tv.tv_usec * 1000u;
 }
@@ -338,7 +344,7 @@ void hostusb_destroy(struct hostusb *h)
 		if (s->port)
 			pmapper_detach(h->pm, s->port);
 	while (h->seats || presents_busy(h)) {
-		hostusb_run(h);
+		hostusb_run(h, true);
 		if (!pmapper_run(h->pm))
 			nanosleep(&poll, NULL);
 	}

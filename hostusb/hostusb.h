@@ -20,7 +20,7 @@ struct hostusb; /* opaque */
 struct hostusb_host_ops {
 	/*
 	 * Watch @fd for @events (POLLIN, POLLOUT; 0: no longer) and call
-	 * hostusb_run() when it has one. Called on the controller's thread,
+	 * hostusb_run() with ready when it has one. Called on the controller's thread,
 	 * or from the worker: any thread.
 	 */
 	void (*fd_watch)(void *host, int fd, short events);
@@ -78,10 +78,11 @@ int hostusb_add_fd(struct hostusb *h, int fd, const struct hostusb_rule *rule,
 		   char *err, size_t errlen);
 
 /*
- * hostusb_run - handle what libusb has: completions, hot-plug. Bounded.
- * Returns true when there is more to do at once.
+ * hostusb_run - handle what libusb has (@ready: one of its descriptors has an
+ * event, or may have): completions, hot-plug; and what was left to do later.
+ * Bounded. Returns true when there is more to do at once.
  */
-bool hostusb_run(struct hostusb *h);
+bool hostusb_run(struct hostusb *h, bool ready);
 /* Nanoseconds until hostusb_run() wants a call anyway, UINT64_MAX: never. */
 uint64_t hostusb_timeout_ns(struct hostusb *h);
 

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmm/serve_fds.h"
 
-/* Any handler that ran makes the loop call work(), which is all there is. */
-static void fd_ready(struct loop_fd *f, short revents)
+/* Any handler that ran makes the loop call work(). */
+static void fd_ready(struct loop_fd *l, short revents)
 {
-	(void)f;
+	struct serve_fd *w = (struct serve_fd *)(void *)l;
+
 	(void)revents;
+	w->of->ready(w->of->arg);
 }
 
-int serve_fds_init(struct serve_fds *f, struct loop *loop)
+int serve_fds_init(struct serve_fds *f, struct loop *loop,
+		   void (*ready)(void *arg), void *arg)
 {
 	int r = pthread_mutex_init(&f->lock, NULL);
 
 	if (r)
 		return -r;
 	f->loop = loop;
+	f->ready = ready;
+	f->arg = arg;
 	f->changes = 0;
 	f->full = 0;
 	for (unsigned i = 0; i < SERVE_FDS_MAX; i++) {
-		f->watched[i] = (struct loop_fd){.fd = -1, .ready = fd_ready};
+		f->watched[i] = (struct serve_fd){
+			.l = {.fd = -1, .ready = fd_ready}, .of = f};
 		f->want[i].fd = -1;
 	}
 	return 0;
@@ -27,8 +33,8 @@ int serve_fds_init(struct serve_fds *f, struct loop *loop)
 void serve_fds_fini(struct serve_fds *f)
 {
 	for (unsigned i = 0; i < SERVE_FDS_MAX; i++)
-		if (f->watched[i].fd >= 0)
-			loop_del(f->loop, &f->watched[i]);
+		if (f->watched[i].l.fd >= 0)
+			loop_del(f->loop, &f->watched[i].l);
 	pthread_mutex_destroy(&f->lock);
 }
 
@@ -65,7 +71,7 @@ void serve_fds_watch(struct serve_fds *f, int fd, short events)
 
 static void apply_one(struct serve_fds *f, unsigned i)
 {
-	struct loop_fd *w = &f->watched[i];
+	struct loop_fd *w = &f->watched[i].l;
 
 	if (w->fd >= 0 && w->fd != f->want[i].fd) {
 		loop_del(f->loop, w);

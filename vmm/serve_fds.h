@@ -16,8 +16,13 @@ _Static_assert(SERVE_FDS_MAX + 2 <= LOOP_MAX_FDS, "room for the socket");
 
 struct serve_fds {
 	struct loop *loop; /* borrowed */
+	void (*ready)(void *arg);
+	void *arg; /* borrowed */
 	/* the loop's thread only */
-	struct loop_fd watched[SERVE_FDS_MAX]; /* fd -1: unused */
+	struct serve_fd {
+		struct loop_fd l; /* .fd -1: unused */
+		struct serve_fds *of;
+	} watched[SERVE_FDS_MAX];
 	/* under lock: what is wanted; fd -1: unused */
 	pthread_mutex_t lock;
 	struct {
@@ -28,8 +33,12 @@ struct serve_fds {
 	unsigned full;    /* descriptors there was no room for */
 };
 
-/* Returns 0 or -errno. */
-int serve_fds_init(struct serve_fds *f, struct loop *loop);
+/*
+ * @ready is called with @arg, in the loop, when one has an event. Returns 0 or
+ * -errno.
+ */
+int serve_fds_init(struct serve_fds *f, struct loop *loop,
+		   void (*ready)(void *arg), void *arg);
 /* The loop does not run any more. */
 void serve_fds_fini(struct serve_fds *f);
 /* Watch @fd for @events; 0: no longer. Any thread; wakes the loop. */

@@ -412,7 +412,7 @@ static void unplug_at_any_time_of_the_attach(void **state)
 		if (i & 1)
 			fake_unplug(d);
 		if (i & 2)
-			hostusb_run(t->h);
+			hostusb_run(t->h, true);
 		if (!(i & 1))
 			fake_unplug(d);
 		fake_settle(t->rig, t->h);

@@ -880,15 +880,15 @@ static inline void fake_settle(struct rig *rig, struct hostusb *h)
 		struct fake_marker m = {.work = {.run = fake_marker_run,
 						 .done = fake_marker_done}};
 
-		hostusb_run(h);
+		hostusb_run(h, true);
 		rig_run(rig);
-		hostusb_run(h);
+		hostusb_run(h, true);
 		assert_int_equal(pm_work_submit(rig->pm, &m.work), 0);
 		while (!m.done) {
 			rig_run(rig);
 			nanosleep(&us50, NULL);
 		}
-		hostusb_run(h);
+		hostusb_run(h, true);
 		rig_run(rig);
 	}
 }

@@ -156,7 +156,7 @@ static const struct hostusb_host_ops ops = {
 /* What a loop does; umockdev's nodes can always be read, so no poll(). */
 static void turn(void)
 {
-	while (hostusb_run(test.h))
+	while (hostusb_run(test.h, true))
 		;
 	rig_run(test.rig);
 	for (; test.rig->x.ndone; test.rig->x.ndone--)

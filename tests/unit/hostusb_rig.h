@@ -81,7 +81,7 @@ static inline void dev_settle(struct dev_rig *t)
 /* Only what is there already: events, then completions. */
 static inline void dev_run(struct dev_rig *t)
 {
-	hostusb_run(t->h);
+	hostusb_run(t->h, true);
 	rig_run(t->rig);
 }
 
