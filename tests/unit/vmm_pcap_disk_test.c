@@ -228,7 +228,7 @@ static void a_rotation_that_fails_is_tried_again(void **state)
 static void a_file_that_cannot_be_opened_is_tried_again(void **state)
 {
 	struct log *log = *state;
-	struct vxhci_pcap *p = start(log, "a", MIB, 2, 4 * MIB);
+	struct vxhci_pcap *p = start(log, "a", MIB, 3, 4 * MIB);
 	struct pcap_if *one = add(p, "30");
 	struct rlimit l, none;
 	struct pf f;
@@ -244,6 +244,7 @@ static void a_file_that_cannot_be_opened_is_tried_again(void **state)
 	assert_true(wait_for(&log->again));
 	vxhci_pcap_close(p);
 	assert_int_equal(read_file("a", read_file("a.1", 0, &f), &f), 1500);
+	assert_int_equal(access("a.2", F_OK), -1);
 }
 
 static void files_that_cannot_be_are_refused(void **state)

@@ -29,6 +29,35 @@ static void everything_buffered_is_written_at_the_end(void **state)
 	assert_int_equal(((struct log *)*state)->lines, 0);
 }
 
+/* Behind a record that takes long, across the end of the ring */
+static void a_wrapped_ring_is_written_at_the_end(void **state)
+{
+	struct vxhci_pcap *p = start(*state, "a", 0, 1, 64 * KIB);
+	struct pcap_if *one = add(p, "30");
+	uint32_t n = 0, second = 1;
+	size_t used;
+	uint8_t *b;
+	struct pf f;
+
+	assert_true(put(one, n++, 30000));
+	b = pcap_sink_ops.begin(one, n++, 30000, 30000);
+	assert_non_null(b);
+	memset(b, 1, 30000);
+	memcpy(b, &second, sizeof(second));
+	do {
+		nap_ms(5);
+		pthread_mutex_lock(&p->lock);
+		used = pcap_ring_used(&p->ring);
+		pthread_mutex_unlock(&p->lock);
+	} while (used > 40000);
+	while (n < 20)
+		assert_true(put(one, n++, 1000));
+	assert_true(p->ring.wrapped);
+	pcap_sink_ops.end(one, b);
+	vxhci_pcap_close(p);
+	assert_int_equal(read_file("a", 0, &f), 20);
+}
+
 /* Whoever looks at the file while it is written need not wait for long. */
 static void records_are_written_soon(void **state)
 {
@@ -194,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(everything_buffered_is_written_at_the_end),
+		T(a_wrapped_ring_is_written_at_the_end),
 		T(records_are_written_soon),
 		T(threads_share_a_file),
 		T(files_are_rotated_by_size),
