@@ -153,6 +153,7 @@ static void done_reset(struct host_dev *hd, const struct job *j)
 		settle_config(hd);
 		return;
 	}
+	hd->used = true; /* the next one is wanted all the same */
 	usb_dev_log(&hd->d, XHCI_LOG_WARN, "reset: %s",
 		    j->r == LIBUSB_ERROR_NOT_FOUND
 			    ? "the device has come back as another one"

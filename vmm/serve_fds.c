@@ -21,7 +21,6 @@ int serve_fds_init(struct serve_fds *f, struct loop *loop,
 	f->ready = ready;
 	f->arg = arg;
 	f->changes = 0;
-	f->full = 0;
 	for (unsigned i = 0; i < SERVE_FDS_MAX; i++) {
 		f->watched[i] = (struct serve_fd){
 			.l = {.fd = -1, .ready = fd_ready}, .of = f};
@@ -52,7 +51,7 @@ static unsigned find_place(const struct serve_fds *f, int fd)
 	return unused;
 }
 
-void serve_fds_watch(struct serve_fds *f, int fd, short events)
+bool serve_fds_watch(struct serve_fds *f, int fd, short events)
 {
 	unsigned i;
 
@@ -62,11 +61,10 @@ void serve_fds_watch(struct serve_fds *f, int fd, short events)
 		f->want[i].fd = events ? fd : -1;
 		f->want[i].events = events;
 		f->changes++;
-	} else if (events) {
-		f->full++;
 	}
 	pthread_mutex_unlock(&f->lock);
 	loop_wake(f->loop);
+	return i < SERVE_FDS_MAX || !events;
 }
 
 static void apply_one(struct serve_fds *f, unsigned i)
@@ -83,10 +81,8 @@ static void apply_one(struct serve_fds *f, unsigned i)
 	if (w->fd >= 0)
 		return;
 	w->fd = f->want[i].fd;
-	if (loop_add(f->loop, w) != 0) {
+	if (loop_add(f->loop, w) != 0)
 		w->fd = -1;
-		f->full++;
-	}
 }
 
 void serve_fds_apply(struct serve_fds *f)

@@ -30,7 +30,6 @@ struct serve_fds {
 		short events;
 	} want[SERVE_FDS_MAX];
 	unsigned changes; /* since the loop looked */
-	unsigned full;    /* descriptors there was no room for */
 };
 
 /*
@@ -41,8 +40,11 @@ int serve_fds_init(struct serve_fds *f, struct loop *loop,
 		   void (*ready)(void *arg), void *arg);
 /* The loop does not run any more. */
 void serve_fds_fini(struct serve_fds *f);
-/* Watch @fd for @events; 0: no longer. Any thread; wakes the loop. */
-void serve_fds_watch(struct serve_fds *f, int fd, short events);
+/*
+ * Watch @fd for @events; 0: no longer. Any thread; wakes the loop. False: there
+ * is no room for it.
+ */
+bool serve_fds_watch(struct serve_fds *f, int fd, short events);
 /* Do what was asked for. The loop's thread, each turn. */
 void serve_fds_apply(struct serve_fds *f);
 

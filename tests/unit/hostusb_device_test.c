@@ -371,6 +371,9 @@ static void failed_reset_leaves_the_device(void **state)
 	dev_settle(t);
 	fake.reset_error = 0;
 	assert_told(t->rig, "r1:1 ");
+	rig_reset(t->rig, 1);
+	dev_settle(t);
+	assert_int_equal(t->dev->resets, 1);
 	get_status(t, 0);
 	dev_end(t, 0, DONE, 2);
 	assert_done(t, &t->rig->t[0], USB_OK, 2);
