@@ -86,7 +86,9 @@ static void ctl_fd_watch(void *opaque, int fd, short events)
 {
 	struct serve_ctl *c = opaque;
 
-	serve_fds_watch(&c->fds, fd, events);
+	if (!serve_fds_watch(&c->fds, fd, events))
+		serve_log_line(&c->log, VXHCI_LOG_ERROR,
+			       "too many USB devices: one is not listened to");
 }
 
 static const struct vxhci_ops ctl_ops = {
