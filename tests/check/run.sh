@@ -141,6 +141,7 @@ if [ "$kind" != quick ]; then
 			results "guest $k" tests/guest/storage.sh "$k"
 	done
 	results "demo" env B="$B" tests/guest/demo.sh
+	results "host" env B="$B" tests/host/host.sh short
 fi
 
 heading "summary, after $(seconds $(($(now_ms) - started)))"

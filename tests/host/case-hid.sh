@@ -9,7 +9,7 @@ hid_up() {
 # What a to z are to the kernel (linux/input-event-codes.h)
 KEY_CODES="30 48 46 32 18 33 34 35 23 36 37 38 50 49 24 25 16 19 31 20 22 47 17 45 21 44"
 keys_in_order() {
-	l2 'evlog $(input_of "USB Keyboard") 5 >/tmp/ev & sleep 1' || return 1
+	l2 'timeout 100 evlog $(input_of "USB Keyboard") 5 >/tmp/ev & sleep 1' || return 1
 	host keys 500 >/dev/null
 	l2 'wait; cat /tmp/ev' >/tmp/ev
 	# shellcheck disable=SC2086
@@ -20,7 +20,7 @@ keys_in_order() {
 	hid_same
 }
 moves_in_order() {
-	l2 'evlog $(input_of "USB Tablet") 5 >/tmp/ev & sleep 1' || return 1
+	l2 'timeout 100 evlog $(input_of "USB Tablet") 5 >/tmp/ev & sleep 1' || return 1
 	host moves 1000 >/dev/null
 	l2 'wait; cat /tmp/ev' >/tmp/ev
 	awk 'BEGIN { for (i = 1; i <= 1000; i++) print 3, 0, i * 32 }' >/tmp/ev.want

@@ -72,6 +72,14 @@ no_flood() {
 	echo "unlink retries: QEMU ${retries_qemu:-?}, vxhci $retries_vxhci"
 	[ "$retries_vxhci" -le $((${retries_qemu:-0} + 4 * ZERO_N)) ]
 }
+# zero_table PREFIX - case by case, of the files PREFIX.bare, .qemu, .vxhci
+zero_table() {
+	(cd /tmp && awk '{ f = FILENAME; sub(/.*[.]/, "", f)
+		r[f, $1] = $2 == "ok" ? $3 : $2 " " $3; k[$1] }
+		END { for (i = 0; i < 30; i++) if (i in k)
+		printf "  usbtest %2d  L1 %-12s QEMU %-12s vxhci %s\n", i,
+		r["bare", i], r["qemu", i], r["vxhci", i] }' "$1".*)
+}
 zero_speed() {
 	: >/tmp/zero.bare >/tmp/zero.qemu >/tmp/zero.vxhci
 	[ "$L2_HAS_QX" = 1 ] && {
@@ -84,11 +92,7 @@ zero_speed() {
 	for p in bare qemu vxhci; do
 		echo "zero $1, $p: $(zero_count /tmp/zero.$p)"
 	done
-	awk 'FNR == 1 { f++ } { r[f, $1] = $2 == "ok" ? $3 : $2 " " $3; k[$1] }
-		END { for (i = 0; i < 30; i++) if (i in k)
-		printf "  usbtest %2d  L1 %-12s QEMU %-12s vxhci %s\n", i,
-		r[1, i], r[2, i], r[3, i] }' /tmp/zero.bare /tmp/zero.qemu \
-		/tmp/zero.vxhci
+	zero_table /tmp/zero
 	[ "$L2_HAS_QX" = 1 ] && {
 		check "zero $1: all that pass in L1 pass through vxhci" zero_all_of_bare
 		check "zero $1: the 23 take no longer than QEMU: $(total_of vxhci) and $(total_of qemu) ms" \

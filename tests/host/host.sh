@@ -121,6 +121,19 @@ host_compare() {
 	cmp -s -i $(($1 << 20)) -n $(($2 << 20)) "$WORK/bot.img" \
 		"$WORK/uas.img" && echo same || echo differs
 }
+# host_replug - the disk that `device_del bot` took away
+host_replug() {
+	sleep 0.3
+	qemu_monitor "drive_add 0 if=none,id=bot,format=raw,file=$WORK/bot.img"
+	qemu_monitor "device_add usb-storage,bus=hx.0,port=3,drive=bot,id=bot"
+	echo ok
+}
+# host_wav CHANNELS SECONDS - whether what was played is in the wav file
+host_wav() {
+	wav_answer=$("$bin/static/pcm" find "$WORK/audio$1.wav" "$1" "$2" 2>&1) &&
+		wav_answer="same $wav_answer"
+	echo "$wav_answer" | paste -sd ';' -
+}
 # host_card - puts a card into the reader, with the answer to reset 3b 02 14 50
 # (QEMU's vscard protocol: type, reader, length, each 32 bits big endian)
 host_card() {
@@ -134,7 +147,8 @@ host_card() {
 	echo ok
 }
 qmp() { printf '%s\n' "$*" >"$WORK/qmp.in"; }
-# host_keys N - N keys, a to z in turn, pressed and released
+# host_keys N - N keys, a to z in turn, pressed and released; QEMU's devices
+# keep 16 events until they are asked, and drop what comes then
 host_keys() {
 	qmp '{"execute":"qmp_capabilities"}'
 	keys_n=0
@@ -143,7 +157,7 @@ host_keys() {
 			[ $keys_n -lt "$1" ] || break
 			for down in true false; do
 				qmp '{"execute":"input-send-event","arguments":{"events":[{"type":"key","data":{"down":'$down',"key":{"type":"qcode","data":"'$k'"}}}]}}'
-				sleep 0.012
+				sleep 0.03
 			done
 			keys_n=$((keys_n + 1))
 		done
@@ -157,7 +171,7 @@ host_moves() {
 	while [ $moves_n -lt "$1" ]; do
 		moves_n=$((moves_n + 1))
 		qmp '{"execute":"input-send-event","arguments":{"events":[{"type":"abs","data":{"axis":"x","value":'$((moves_n * 32))'}}]}}'
-		sleep 0.015
+		sleep 0.03
 	done
 	echo ok
 }
@@ -182,7 +196,8 @@ share() { # TAG PATH [,readonly=on]
 	echo "-device virtio-9p-pci,fsdev=$1,mount_tag=$1"
 }
 # shellcheck disable=SC2046
-guest_boot "$TOP/tests/host/l1.sh" CASES="$*" QEMU="$qemu" CACHE="$CACHE" -- \
+guest_boot "$TOP/tests/host/l1.sh" CASES="$*" QEMU="$qemu" CACHE="$CACHE" \
+	SERVE_ARGS="${HOST_SERVE_ARGS:--v}" -- \
 	$(share usr /usr ,readonly=on) \
 	$(share cache "$CACHE" ,readonly=on) \
 	$(share w "$SHARE") \

@@ -5,10 +5,10 @@ G=/sys/kernel/config/usb_gadget/zero
 
 # --- devices
 
-# Buses by name: HX2 HX3 (of QEMU's controller, USB 2 and USB 3), D2 D3 and
-# E2 E3 (of two dummy_hcd, on which a gadget may be put)
-bus_of() { # DRIVER'S-DEVICE SPEED N - the Nth bus with that speed below it
-	bus_n=0
+# Buses by name: HX2 HX3 (of QEMU's controller, USB 2 and USB 3), V2 V3 (of
+# vhci_hcd), D2 D3 and E2 E3 (of two dummy_hcd, on which a gadget may be put).
+# D2, D3 and the first ports of V2, V3 are for vxhci, the others for QEMU.
+bus_of() { # DEVICE SPEED - the bus with that speed below it
 	for bus_d in /sys/bus/usb/devices/usb*; do
 		case $(readlink -f "$bus_d") in *"$1"*) ;; *) continue ;; esac
 		[ "$(cat "$bus_d/speed")" = "$2" ] || continue
@@ -22,7 +22,7 @@ l1_devices() {
 	modprobe xhci_pci_renesas 2>/dev/null
 	modprobe dummy_hcd is_super_speed=Y num=2 && modprobe libcomposite ||
 		return 1
-	modprobe usb_f_ss_lb || return 1
+	modprobe usb_f_ss_lb && modprobe vhci_hcd || return 1
 	for m in sd_mod uas usbhid hid_generic evdev; do modprobe $m; done
 	modprobe usb_storage delay_use=0
 	mount -t configfs none /sys/kernel/config 2>/dev/null
@@ -30,6 +30,7 @@ l1_devices() {
 	setsid uevents </dev/null >/tmp/uevents.log 2>&1 &
 	HX2=$(bus_of /pci 480) HX3=$(bus_of /pci 5000)
 	D2=$(bus_of dummy_hcd.0 480) D3=$(bus_of dummy_hcd.0 5000)
+	V2=$(bus_of vhci_hcd.0 480) V3=$(bus_of vhci_hcd.0 5000)
 	E2=$(bus_of dummy_hcd.1 480) E3=$(bus_of dummy_hcd.1 5000)
 	[ -n "$HX2$HX3" ] && [ -n "$D3" ] && [ -n "$E3" ] && gadget_make
 }
@@ -90,14 +91,15 @@ serve_end() {
 # --- L2
 
 L2=
+L2D=/tmp/l2
 # l2_start [QEMU ARGUMENT…] - boots L2, with vxhci's controllers as there are
 # sockets; ready for l2 when this returns.
 l2_start() {
-	rm -f /tmp/l2.*
-	mkfifo /tmp/l2.in /tmp/l2.out /tmp/l2.mon.in /tmp/l2.mon.out
-	exec 7<>/tmp/l2.out 8<>/tmp/l2.in 9<>/tmp/l2.mon.in
-	cat /tmp/l2.mon.out >/tmp/l2.mon.log &
-	for s in /tmp/vx.*; do
+	rm -f $L2D.*
+	mkfifo $L2D.in $L2D.out $L2D.mon.in $L2D.mon.out
+	exec 7<>$L2D.out 8<>$L2D.in 9<>$L2D.mon.in
+	cat $L2D.mon.out >$L2D.mon.log &
+	for s in ${L2_SOCKETS:-/tmp/vx.*}; do
 		[ -S "$s" ] || continue
 		set -- "$@" -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"'"$s"'"}}'
 	done
@@ -109,10 +111,10 @@ l2_start() {
 		-object memory-backend-memfd,id=mem,size=512M,share=on \
 		-kernel /w/l2.kernel -initrd /w/l2.initrd \
 		-append "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off nokaslr no_timer_check cryptomgr.notests ${L2_APPEND:-}" \
-		-serial file:/tmp/l2.console \
+		-serial file:$L2D.console \
 		-chardev stdio,id=proto,signal=off -serial chardev:proto \
-		-chardev pipe,id=mon,path=/tmp/l2.mon -monitor chardev:mon \
-		"$@" </tmp/l2.in >/tmp/l2.out 2>/tmp/l2.err &
+		-chardev pipe,id=mon,path=$L2D.mon -monitor chardev:mon \
+		"$@" <$L2D.in >$L2D.out 2>$L2D.err &
 	L2=$!
 	while IFS= read -t "${L2_BOOT:-240}" -r l2_line <&7; do
 		case $l2_line in '@ready '*)
@@ -121,7 +123,7 @@ l2_start() {
 		esac
 	done
 	echo "L2: did not boot"
-	tail -n 20 /tmp/l2.err /tmp/l2.console
+	tail -n 20 $L2D.err $L2D.console
 	l2_stop
 	return 1
 }
@@ -129,7 +131,7 @@ now() { cut -d. -f1 /proc/uptime; }
 # l2 COMMAND… - runs a line of shell in L2: its output and its exit status, or
 # 99 when there is no answer for L2_SECONDS
 l2() {
-	[ -n "$L2" ] || { echo "no L2"; return 98; }
+	[ -n "$L2" ] && [ ! -e $L2D.dead ] || { echo "no L2"; return 98; }
 	printf '%s\n' "$*" >&8
 	while IFS= read -t "${L2_SECONDS:-120}" -r l2_line <&7; do
 		case $l2_line in
@@ -137,8 +139,9 @@ l2() {
 		'@rc '*) return "${l2_line#@rc }" ;;
 		esac
 	done
+	: >$L2D.dead # it may answer later, to another question
 	echo "no answer of L2 to: $*"
-	tail -n 5 /tmp/l2.console
+	tail -n 5 $L2D.console
 	return 99
 }
 l2_monitor() { printf '%s\n' "$*" >&9; }
@@ -185,6 +188,7 @@ l1_bound() {
 
 slot_all() {
 	slot_opts="30,xhci,usb2=15,usb3=15,bus=$D2,port=1,bus=$D3,port=1"
+	slot_opts="$slot_opts,bus=$V2,port=1,bus=$V3,port=1,bus=$HX2,port=12.*"
 	for n in 1 2 3 4 5 6 7 8 9 10 11; do
 		slot_opts="$slot_opts,bus=$HX2,port=$n,bus=$HX3,port=$n"
 	done
@@ -192,11 +196,16 @@ slot_all() {
 }
 L2_HAS_QX=
 session() {
-	if [ -n "$L2" ] && [ -n "$SERVE" ] && [ "$L2_HAS_QX$1" != qx ] &&
-		L2_SECONDS=20 l2 true >/dev/null && kill -0 $SERVE; then
+	if [ -n "$L2" ] && [ "$L2_HAS_QX${1:-}" != qx ] &&
+		L2_SECONDS=20 l2 true >/dev/null &&
+		{ [ "$PEER" = qemu ] || kill -0 $SERVE; }; then
 		return 0
 	fi
 	session_end
+	if [ "$PEER" = qemu ]; then
+		peer_start
+		return
+	fi
 	if ! serve "$(slot_all)"; then
 		fail "vxhci serve starts"
 		return 1
@@ -208,6 +217,23 @@ session() {
 	else
 		set --
 	fi
+	l2_start "$@" || {
+		fail "L2 boots"
+		return 1
+	}
+}
+# The same with QEMU's own controller, for what a case says of itself there.
+peer_start() {
+	set -- -device qemu-xhci,id=qx,p2=15,p3=15
+	for n in 3 4 5 6 7 8 9 10 11; do
+		peer_bus=$HX2
+		[ $n -gt 4 ] || peer_bus=$HX3
+		set -- "$@" -device \
+			usb-host,bus=qx.0,hostbus="$peer_bus",hostport=$n
+	done
+	for b in $D2 $D3 $V2 $V3; do
+		set -- "$@" -device usb-host,bus=qx.0,hostbus="$b",hostport=1
+	done
 	l2_start "$@" || {
 		fail "L2 boots"
 		return 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # l1.sh - in L1, the guest that plays the host: its devices, vxhci, and L2.
-# CASES, QEMU, CACHE and PEER are the outer machine's. `host monitor …` is an
+# CASES, QEMU, CACHE, PEER and SERVE_ARGS are the outer machine's. `host monitor …` is an
 # order to the QEMU around L1, which is how devices come and go.
 
 nine() { # TAG PATH
@@ -36,6 +36,7 @@ for c in $CASES; do
 	if type "case_$c" >/dev/null 2>&1; then
 		echo "case $c"
 		"case_$c"
+		cp /tmp/vxhci.log /tmp/l2.console /w/ 2>/dev/null
 	else
 		fail "$c: no such case"
 	fi

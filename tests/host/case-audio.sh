@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# case-audio.sh - isochronous OUT: what L2 plays is what QEMU's usb-audio got.
+
+# card_of CHANNELS - N of the sound card that can play as many, in L2
+audio_card='card_of() { for c in /proc/asound/card[0-9]*/stream0; do
+grep -q "Channels: $1\$" $c && { [ $1 = 8 ] || ! grep -q "Channels: 8\$" $c; } &&
+echo $c | tr -dc 0-9 | cut -c1 && return 0; done; return 1; }'
+audio_up() {
+	l2 'modprobe snd_usb_audio'
+	l2 "$audio_card"
+	l2_wait 60 'card_of 2 && card_of 8' || {
+		l2 'cat /proc/asound/cards /proc/asound/card*/stream0'
+		return 1
+	}
+}
+audio_play() { # CHANNELS
+	L2_SECONDS=200 l2 "pcm play /dev/snd/pcmC\$(card_of $1)D0p $1 10"
+}
+audio_same() {
+	audio_answer=$(host wav "$1" 10)
+	echo "$audio_answer"
+	case $audio_answer in 'same '*) ;; *) return 1 ;; esac
+}
+case_audio() {
+	session || return
+	check "audio: two sound cards in L2" audio_up || return
+	for n in 2 8; do
+		check "audio: 10 s in $n channels played, no XRUN" audio_play $n
+		sleep 3
+		check "audio: $n channels: the wav file has every sample in order" \
+			audio_same $n
+	done
+}

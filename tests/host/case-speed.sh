@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# case-speed.sh - bulk throughput beside a bare libusb loop and QEMU's usb-host,
+# and the system calls that a TD takes.
+
+SPEED_LEN=16384 SPEED_FLIGHT=8 SPEED_N=64 # 8 MiB
+SPEED_URBS=$((SPEED_FLIGHT * SPEED_N))
+speed_kb() { awk -v s="$1" -v n=$((SPEED_LEN * SPEED_URBS)) \
+	'BEGIN { printf "%d\n", s > 0 ? n / s / 1000 : 0 }'; }
+speed_l2() { # CASE
+	L2_SECONDS=200 l2 "testusb \$(usb_node 0525:a4a0) $SPEED_N $SPEED_LEN 0 $SPEED_FLIGHT $1" |
+		sed -n "s/^$1 ok //p"
+}
+# speed_calls PID CASE - system calls while that many TDs are done
+speed_calls() {
+	[ -x /usr/bin/strace ] || { echo '?'; return; }
+	/usr/bin/strace -f -c -p "$1" -o /tmp/strace.out >/dev/null 2>&1 &
+	speed_pid=$!
+	sleep 3
+	speed_l2 "$2" >/dev/null
+	kill -INT $speed_pid
+	wait $speed_pid 2>/dev/null
+	cp /tmp/strace.out "/tmp/strace.$1"
+	awk -v n=$SPEED_URBS '$NF == "total" {
+		printf "%.1f\n", ($4 + 0 > 0 ? $4 : $3) / n }' /tmp/strace.out
+}
+speed_one() { # bare|qemu|vxhci
+	case $1 in
+	bare)
+		for d in out in; do
+			usbloop "$E3" $d $SPEED_LEN $SPEED_FLIGHT $SPEED_URBS
+		done | paste -sd ' ' - ;;
+	*) echo "$(speed_l2 27) $(speed_l2 28)" ;;
+	esac
+}
+speed_print() { # NAME OUT IN CALLS
+	echo "$1: bulk super speed, $SPEED_LEN bytes, $SPEED_FLIGHT queued:" \
+		"out $(speed_kb "$2") kB/s, in $(speed_kb "$3") kB/s," \
+		"${4:-?} system calls a TD"
+}
+case_speed() {
+	session qx || return
+	gadget_on dummy_udc.1 super
+	wait_for 20 l1_node 0525:a4a0
+	# shellcheck disable=SC2046
+	set -- $(speed_one bare)
+	bare_out=${1:-0} bare_in=${2:-0}
+	speed_print libusb $bare_out $bare_in
+	l2_monitor "device_add usb-host,bus=qx.0,id=qh,hostbus=$E3,hostport=1"
+	l2_wait 40 "$(zero_is super) && ls -d \$(usb_find 0525:a4a0)/*/driver" \
+		>/dev/null
+	# shellcheck disable=SC2046
+	set -- $(speed_one qemu)
+	qemu_out=${1:-0} qemu_in=${2:-0}
+	speed_print QEMU $qemu_out $qemu_in "$(speed_calls $L2 28)"
+	l2_monitor device_del qh
+	gadget_off
+	l2_wait 20 '! usb_find 0525:a4a0' >/dev/null
+	gadget_on dummy_udc.0 super
+	l2_wait 40 "$(zero_is super) && ls -d \$(usb_find 0525:a4a0)/*/driver" \
+		>/dev/null
+	# shellcheck disable=SC2046
+	set -- $(speed_one vxhci)
+	speed_print vxhci "${1:-0}" "${2:-0}" "$(speed_calls $SERVE 28)"
+	head -n 12 "/tmp/strace.$SERVE"
+	gadget_off
+	check "speed: out: 0.95 of the bare loop" speed_of "${1:-0}" $bare_out 95
+	check "speed: in: 0.95 of the bare loop" speed_of "${2:-0}" $bare_in 95
+	check "speed: out: no slower than QEMU" speed_of "${1:-0}" $qemu_out 100
+	check "speed: in: no slower than QEMU" speed_of "${2:-0}" $qemu_in 100
+}
+# speed_of SECONDS OTHER'S-SECONDS PERCENT
+speed_of() {
+	awk -v a="$1" -v b="$2" -v p="$3" 'BEGIN { r = a > 0 ? b * 100 / a : 0
+		printf "%d percent\n", r; exit !(r >= p) }'
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pcm.c - a signal that tells each sample from the others, played and found
+ * again: 48 kHz, signed 16 bit.
+ *
+ *   pcm play /dev/snd/pcmC1D0p CHANNELS SECONDS - exit status 1 at an XRUN
+ *   pcm find FILE.wav CHANNELS SECONDS - whether the file has it, whole and
+ *                                        in order, and nothing but silence else
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sound/asound.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define RATE 48000
+#define PERIOD 2400u
+#define PERIODS 20u
+
+/* Sample @f of channel @c; never 0, so that the first is found. */
+static int16_t sample(unsigned f, unsigned c)
+{
+	return (int16_t)(1 + (f * 8 + c) * 7 % 32749);
+}
+
+static void one(struct snd_pcm_hw_params *p, int what, unsigned value)
+{
+	struct snd_interval *i =
+		&p->intervals[what - SNDRV_PCM_HW_PARAM_FIRST_INTERVAL];
+
+	i->min = i->max = value;
+	i->integer = 1;
+	i->openmin = i->openmax = i->empty = 0;
+}
+
+static void mask(struct snd_pcm_hw_params *p, int what, unsigned bit)
+{
+	struct snd_mask *m = &p->masks[what - SNDRV_PCM_HW_PARAM_FIRST_MASK];
+
+	memset(m, 0, sizeof(*m));
+	m->bits[bit / 32] = 1u << bit % 32;
+}
+
+static int pcm_setup(int fd, unsigned channels)
+{
+	struct snd_pcm_sw_params sw = {
+		.tstamp_mode = SNDRV_PCM_TSTAMP_NONE,
+		.period_step = 1,
+		.avail_min = PERIOD,
+		.start_threshold = PERIOD * (PERIODS - 1),
+		.stop_threshold = PERIOD * PERIODS,
+		.boundary = (snd_pcm_uframes_t)PERIOD * PERIODS << 32,
+	};
+	struct snd_pcm_hw_params hw = {0};
+
+	for (unsigned i = 0; i < 3; i++)
+		memset(&hw.masks[i], 0xff, sizeof(hw.masks[i]));
+	for (unsigned i = 0; i < sizeof(hw.intervals) / sizeof(*hw.intervals);
+	     i++)
+		hw.intervals[i].max = UINT32_MAX;
+	hw.rmask = UINT32_MAX;
+	mask(&hw, SNDRV_PCM_HW_PARAM_ACCESS,
+	     (unsigned)SNDRV_PCM_ACCESS_RW_INTERLEAVED);
+	mask(&hw, SNDRV_PCM_HW_PARAM_FORMAT, (unsigned)SNDRV_PCM_FORMAT_S16_LE);
+	one(&hw, SNDRV_PCM_HW_PARAM_CHANNELS, channels);
+	one(&hw, SNDRV_PCM_HW_PARAM_RATE, RATE);
+	one(&hw, SNDRV_PCM_HW_PARAM_PERIOD_SIZE, PERIOD);
+	one(&hw, SNDRV_PCM_HW_PARAM_PERIODS, PERIODS);
+	if (ioctl(fd, SNDRV_PCM_IOCTL_HW_PARAMS, &hw) ||
+	    ioctl(fd, SNDRV_PCM_IOCTL_SW_PARAMS, &sw) ||
+	    ioctl(fd, SNDRV_PCM_IOCTL_PREPARE))
+		return -errno;
+	return 0;
+}
+
+static int play(const char *path, unsigned channels, unsigned seconds)
+{
+	static int16_t buf[PERIOD * 8];
+	int fd = open(path, O_WRONLY), err;
+
+	err = fd < 0 ? -errno : pcm_setup(fd, channels);
+	if (err) {
+		printf("%s: %s\n", path, strerror(-err));
+		return 2;
+	}
+	for (unsigned f = 0; f < seconds * RATE; f += PERIOD) {
+		struct snd_xferi x = {.buf = buf, .frames = PERIOD};
+
+		for (unsigned i = 0; i < PERIOD; i++)
+			for (unsigned c = 0; c < channels; c++)
+				buf[i * channels + c] = sample(f + i, c);
+		if (ioctl(fd, SNDRV_PCM_IOCTL_WRITEI_FRAMES, &x)) {
+			printf("frame %u: %s\n", f,
+			       errno == EPIPE ? "XRUN" : strerror(errno));
+			return 1;
+		}
+	}
+	if (ioctl(fd, SNDRV_PCM_IOCTL_DRAIN)) {
+		printf("drain: %s\n", strerror(errno));
+		return 1;
+	}
+	printf("played %u frames of %u channels\n", seconds * RATE, channels);
+	return 0;
+}
+
+static bool is_silent(const int16_t *s, size_t n)
+{
+	while (n--)
+		if (*s++)
+			return false;
+	return true;
+}
+
+static int find(const char *path, unsigned channels, unsigned seconds)
+{
+	static int16_t s[1 << 25];
+	FILE *f = fopen(path, "rb");
+	size_t n = f ? fread(s, 1, 44, f) : 0, at = 0, end, bad = 0;
+
+	n = n == 44 ? fread(s, sizeof(s[0]), sizeof(s) / sizeof(s[0]), f) : 0;
+	n -= n % channels;
+	while (at < n && is_silent(s + at, channels))
+		at += channels;
+	end = at + (size_t)seconds * RATE * channels;
+	for (size_t i = at; i < end && i < n && bad < 5; i++) {
+		unsigned k = (unsigned)(i - at);
+		int16_t want = sample(k / channels, k % channels);
+
+		if (s[i] != want) {
+			printf("frame %u channel %u: %d, not %d\n",
+			       k / channels, k % channels, s[i], want);
+			bad++;
+		}
+	}
+	printf("%zu frames, the signal from %zu\n", n / channels,
+	       at / channels);
+	return bad || n < end || !is_silent(s + end, n - end);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 5) {
+		unsigned channels = (unsigned)atoi(argv[3]);
+		unsigned seconds = (unsigned)atoi(argv[4]);
+
+		if (channels < 1 || channels > 8)
+			return 2;
+		if (!strcmp(argv[1], "play"))
+			return play(argv[2], channels, seconds);
+		if (!strcmp(argv[1], "find"))
+			return find(argv[2], channels, seconds);
+	}
+	fprintf(stderr, "usage: pcm play|find FILE CHANNELS SECONDS\n");
+	return 2;
+}
