@@ -320,6 +320,7 @@ static void failed_device_is_tried_again_when_it_returns(void **state)
 			    "usb 1-2 1d6b:0102: interface 1 is in use by "
 			    "another program of the host\n");
 	assert_int_equal(d->drivers, 3); /* as it was */
+	assert_int_equal(d->resets, 0);  /* the other program has it */
 	assert_int_equal(d->opens, 0);
 	fake_unplug(d);
 	fake_plug_in(2);

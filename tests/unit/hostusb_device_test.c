@@ -362,6 +362,16 @@ static void device_that_does_not_survive_its_reset(void **state)
 	assert_told(t->rig, "+5 ");
 }
 
+static void guest_that_asks_nothing_sees_it_leave(void **state)
+{
+	struct dev_rig *t = *state;
+
+	fake.reset_error = LIBUSB_ERROR_NOT_FOUND;
+	rig_reset(t->rig, 1);
+	dev_settle(t);
+	assert_null(t->rig->x.port[1].ops);
+}
+
 static void failed_reset_leaves_the_device(void **state)
 {
 	struct dev_rig *t = *state;
@@ -622,6 +632,7 @@ int main(void)
 		TEST(reset_never_is_not_passed_on),
 		TEST(settings_are_0_after_a_reset),
 		TEST(device_that_does_not_survive_its_reset),
+		TEST(guest_that_asks_nothing_sees_it_leave),
 		TEST(failed_reset_leaves_the_device),
 		TEST(job_nobody_waits_for_any_more),
 		TEST(streams_are_made_before_anything_goes_on),
