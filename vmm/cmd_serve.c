@@ -16,11 +16,12 @@ enum {
 	OPT_SLOT,
 	OPT_READY_FD,
 	OPT_PCAP,
+	OPT_RECORD,
 	OPT_VERBOSE,
 	OPT_LOG_JSON,
 	OPT_HELP,
 	OPT_VERSION,
-	/* --control and --record will have their place here */
+	/* --control will have its place here */
 };
 
 static const struct cmd_opt serve_opt_list[] = {
@@ -28,6 +29,7 @@ static const struct cmd_opt serve_opt_list[] = {
 	{"slot", 's', true, OPT_SLOT},
 	{"ready-fd", 0, true, OPT_READY_FD},
 	{"pcap", 0, true, OPT_PCAP},
+	{"record", 0, true, OPT_RECORD},
 	{"verbose", 'v', false, OPT_VERBOSE},
 	{"log-json", 0, false, OPT_LOG_JSON},
 	{"help", 'h', false, OPT_HELP},
@@ -48,6 +50,7 @@ static const char serve_help[] =
 	"  --ready-fd N    write a newline to descriptor N once all listen\n"
 	"  --pcap FILE     capture the USB traffic, for Wireshark; also\n"
 	"                  FILE,size=MIB[,files=N]\n"
+	"  --record FILE   record what guests do, for vxhci replay\n"
 	"  -v, -vv         say more on stderr\n"
 	"  --log-json      say it as one JSON object a line\n"
 	"  --help          show this and exit\n"
@@ -94,6 +97,16 @@ static int set_pcap(struct gather *g, const char *text)
 	return CMD_OK;
 }
 
+static int set_record(struct gather *g, const char *file)
+{
+	if (g->o.record)
+		return cmd_error("--record %s: given twice: all controllers "
+				 "are in one recording",
+				 file);
+	g->o.record = file;
+	return CMD_OK;
+}
+
 static int add_socket(struct gather *g, const char *path)
 {
 	for (unsigned i = 0; i < g->nsockets; i++)
@@ -123,6 +136,9 @@ static int read_options(struct cmd_args *a, struct gather *g)
 			break;
 		case OPT_PCAP:
 			code = set_pcap(g, a->value);
+			break;
+		case OPT_RECORD:
+			code = set_record(g, a->value);
 			break;
 		case OPT_VERBOSE:
 			g->verbose++;

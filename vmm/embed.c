@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "vmm/record.h"
+
 #define DISPATCH_ROUNDS 4        /* slices of work in a vxhci_dispatch() */
 #define DESTROY_POLL_NS 10000000 /* wait for a transfer's end, 10 ms */
 #define DESTROY_WARN_POLLS 100u  /* about a second: say who is waited for */
@@ -132,7 +134,8 @@ static void free_locks(struct vxhci *v)
 }
 
 /* The controller, the mapper and the devices of v->opt. */
-static int build(struct vxhci *v, char *err, size_t errlen)
+static int build(struct vxhci *v, struct vxhci_record *rec, char *err,
+		 size_t errlen)
 {
 	const struct xhci_config cfg = {.usb2_ports = v->opt.usb2,
 					.usb3_ports = v->opt.usb3};
@@ -140,6 +143,10 @@ static int build(struct vxhci *v, char *err, size_t errlen)
 
 	if (r < 0)
 		goto failed;
+	if (rec != NULL)
+		r = record_stream_add(rec, v->x, &cfg, v->opt.slot, &v->rec);
+	if (r < 0)
+		goto free_xhci;
 	r = pmapper_create(v->x, &embed_pmapper_ops, v, &v->pm);
 	if (r < 0)
 		goto free_xhci;
@@ -148,6 +155,8 @@ static int build(struct vxhci *v, char *err, size_t errlen)
 	xhci_set_intr_mode(v->x, XHCI_INTR_NONE);
 	xhci_set_bus_master(v->x, false);
 	r = embed_plug_devices(v, err, errlen);
+	if (r == 0 && v->rec != NULL)
+		record_stream_live(v->rec);
 	if (r == 0)
 		return 0;
 	unplug_devices(v);
@@ -163,9 +172,9 @@ failed:
 	return r;
 }
 
-int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,
-		 void *opaque, char *errbuf, size_t errlen,
-		 struct vxhci **ret_v)
+int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
+			  void *opaque, struct vxhci_record *rec, char *errbuf,
+			  size_t errlen, struct vxhci **ret_v)
 {
 	struct vxhci *v = calloc(1, sizeof(*v));
 	int r;
@@ -190,7 +199,7 @@ int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,
 	}
 	dma_init(&v->dma, embed_mem_released, v);
 	enter(v);
-	r = build(v, errbuf, errlen);
+	r = build(v, rec, errbuf, errlen);
 	v->quiet = false;
 	leave(v);
 	if (r < 0)
@@ -207,6 +216,14 @@ free_v:
 	return r;
 }
 
+int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,
+		 void *opaque, char *errbuf, size_t errlen,
+		 struct vxhci **ret_v)
+{
+	return vxhci_create_recorded(slot_option, ops, opaque, NULL, errbuf,
+				     errlen, ret_v);
+}
+
 void vxhci_destroy(struct vxhci *v)
 {
 	if (v == NULL)
@@ -217,6 +234,8 @@ void vxhci_destroy(struct vxhci *v)
 	hostusb_destroy(v->usb);
 	pmapper_destroy(v->pm);
 	xhci_destroy(v->x);
+	if (v->rec != NULL)
+		record_stream_end(v->rec);
 	dma_fini(&v->dma);
 	leave(v);
 	free_locks(v);

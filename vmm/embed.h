@@ -38,6 +38,8 @@ struct vxhci {
 	struct hostusb *usb; /* owned; NULL: no physical device was named */
 	struct tap tap;      /* embedded; .ops NULL: no capture */
 
+	struct record_stream *rec; /* borrowed; NULL: it is not recorded */
+
 	atomic_bool usb_ready; /* a descriptor of hostusb's has an event */
 	unsigned vectors;      /* vectors the interrupters are spread over */
 	bool quiet;        /* in dispatch, create or destroy: no wake needed */

@@ -38,12 +38,14 @@ struct serve_ctl {
 };
 
 struct serve {
-	const struct serve_opts *o; /* borrowed */
-	struct serve_ctl *ctl;      /* owned, o->npairs of them */
-	struct loop *loop;          /* owned: the main thread's */
-	struct loop_fd signal;      /* a signalfd, owned */
-	struct vxhci_pcap *pcap;    /* owned; NULL: no capture */
-	struct serve_log pcap_log;  /* embedded: what its thread says */
+	const struct serve_opts *o;  /* borrowed */
+	struct serve_ctl *ctl;       /* owned, o->npairs of them */
+	struct loop *loop;           /* owned: the main thread's */
+	struct loop_fd signal;       /* a signalfd, owned */
+	struct vxhci_pcap *pcap;     /* owned; NULL: no capture */
+	struct serve_log pcap_log;   /* embedded: what its thread says */
+	struct vxhci_record *record; /* owned; NULL: no recording */
+	struct serve_log record_log; /* embedded: what its thread says */
 };
 
 /* struct vxhci_ops, with struct serve_ctl as opaque */
@@ -237,8 +239,8 @@ static int ctl_start(struct serve *s, unsigned i)
 	serve_log_init(&c->log, STDERR_FILENO, s->o->level, s->o->log_json,
 		       s->o->pairs[i].slot);
 	c->main_loop = s->loop;
-	err = vxhci_create(s->o->pairs[i].slot, &ctl_ops, c, line, sizeof(line),
-			   &c->v);
+	err = vxhci_create_recorded(s->o->pairs[i].slot, &ctl_ops, c, s->record,
+				    line, sizeof(line), &c->v);
 	if (err == -ENOMEM || err == -EAGAIN)
 		return failed(s->o->pairs[i].slot, err);
 	if (err)
@@ -271,6 +273,20 @@ static int pcap_start(struct serve *s)
 	for (unsigned i = 0; !err && i < s->o->npairs; i++)
 		err = vxhci_pcap_add(s->pcap, s->ctl[i].v);
 	return err ? failed("--pcap", err) : CMD_OK;
+}
+
+/* Before the controllers are made, which are in it from their beginning. */
+static int record_start(struct serve *s)
+{
+	char line[512] = "--record ";
+	size_t n = strlen(line);
+	int err;
+
+	if (s->o->record == NULL)
+		return CMD_OK;
+	err = vxhci_record_open(s->o->record, serve_log_line, &s->record_log,
+				line + n, sizeof(line) - n, &s->record);
+	return err ? refused(line) : CMD_OK;
 }
 
 static int ctl_run(struct serve_ctl *c)
@@ -338,6 +354,8 @@ static int serve_start(struct serve *s)
 	if (err)
 		return failed("signals", err);
 	code = sockets_open(s);
+	if (!code)
+		code = record_start(s);
 	for (unsigned i = 0; !code && i < s->o->npairs; i++)
 		code = ctl_start(s, i);
 	if (!code)
@@ -359,6 +377,8 @@ int serve_run(const struct serve_opts *o)
 		s.ctl[i].sock.fd = -1;
 	serve_log_init(&s.pcap_log, STDERR_FILENO, o->level, o->log_json,
 		       "pcap");
+	serve_log_init(&s.record_log, STDERR_FILENO, o->level, o->log_json,
+		       "record");
 	code = serve_start(&s);
 	if (!code) {
 		say_ready(&s);
@@ -371,6 +391,8 @@ int serve_run(const struct serve_opts *o)
 	}
 	vxhci_pcap_close(s.pcap);
 	serve_log_fini(&s.pcap_log);
+	vxhci_record_close(s.record);
+	serve_log_fini(&s.record_log);
 	if (err)
 		code = failed("event loop", err);
 	if (s.signal.fd >= 0)

@@ -20,6 +20,7 @@ struct serve_opts {
 	unsigned npairs;          /* 1.. */
 	int ready_fd;             /* -1: none */
 	const char *pcap;         /* borrowed: the text after --pcap, or NULL */
+	const char *record;       /* borrowed: the file of --record, or NULL */
 	enum vxhci_log level;
 	bool log_json;
 };

@@ -86,6 +86,14 @@ int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,
 	return 0;
 }
 
+int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
+			  void *opaque, struct vxhci_record *r, char *errbuf,
+			  size_t errlen, struct vxhci **ret_v)
+{
+	(void)r;
+	return vxhci_create(slot_option, ops, opaque, errbuf, errlen, ret_v);
+}
+
 static void fake_release(struct vxhci *v, bool all)
 {
 	for (unsigned i = 0; i < FAKE_MAX_MAPS; i++) {
