@@ -10,6 +10,7 @@
 static const struct cmd commands[] = {
 	{"serve", "serve controllers over vfio-user", cmd_serve},
 	{"list", "list the host's USB devices", cmd_list},
+	{"replay", "run recordings again", cmd_replay},
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/lib/gdrv_emu.h"
+#include "tests/lib/gdrv_record.h"
 
 #define NOINLINE __attribute__((noinline))
 
@@ -143,9 +144,17 @@ int gdrv_emu_init(struct gdrv_emu *e, struct guestmem *gm,
 	e->gm = gm;
 	e->now = 1000000000;
 	e->timer_at = UINT64_MAX;
-	rc = xhci_create(cfg ? cfg : &dflt, &emu_host_ops, e, &e->x);
+	cfg = cfg ? cfg : &dflt;
+	rc = xhci_create(cfg, &emu_host_ops, e, &e->x);
 	if (rc)
 		return rc;
+	e->record = gdrv_record_open();
+	if (e->record) {
+		rc = record_stream_add(e->record, e->x, cfg, "emu", &e->stream);
+		if (rc)
+			return rc;
+		record_stream_live(e->stream);
+	}
 	xhci_set_intr_mode(e->x, XHCI_INTR_MSG);
 	xhci_set_bus_master(e->x, true);
 	return 0;
@@ -243,4 +252,8 @@ void gdrv_emu_fini(struct gdrv_emu *e)
 	bus_run(e);
 	xhci_destroy(e->x);
 	e->x = NULL;
+	if (e->record)
+		record_stream_end(e->stream);
+	vxhci_record_close(e->record);
+	e->record = NULL;
 }

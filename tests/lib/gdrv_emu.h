@@ -11,6 +11,9 @@
 
 #define GDRV_EMU_POLLS 32u
 
+struct vxhci_record;
+struct record_stream;
+
 struct gdrv_emu {
 	struct xhci *x;      /* owned */
 	struct guestmem *gm; /* borrowed */
@@ -21,8 +24,10 @@ struct gdrv_emu {
 	bool pin;
 	uint64_t pin_rises;
 	uint64_t mem_gets;
-	int64_t holds; /* mem_hold() less mem_drop() */
-	bool quiet;    /* do not print what the controller logs */
+	int64_t holds;               /* mem_hold() less mem_drop() */
+	struct vxhci_record *record; /* owned; NULL: it is not recorded */
+	struct record_stream *stream;
+	bool quiet; /* do not print what the controller logs */
 	/* Devices: each is polled by run(); true: it did something. */
 	struct {
 		bool (*poll)(void *p);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/lib/gdrv_record.h"
 #include "tests/lib/gdrv_vx.h"
 
 #define PCI_COMMAND 0x04u
@@ -87,8 +88,9 @@ int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
 	e->gm = gm;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->cond, NULL);
-	rc = vxhci_create(slot_option, &vx_ops, e, e->err, sizeof(e->err),
-			  &e->v);
+	e->record = gdrv_record_open();
+	rc = vxhci_create_recorded(slot_option, &vx_ops, e, e->record, e->err,
+				   sizeof(e->err), &e->v);
 	if (rc) {
 		fprintf(stderr, "vxhci_create: %s\n", e->err);
 		return rc;
@@ -105,6 +107,8 @@ void gdrv_vx_fini(struct gdrv_vx *e)
 {
 	vxhci_destroy(e->v);
 	e->v = NULL;
+	vxhci_record_close(e->record);
+	e->record = NULL;
 	pthread_cond_destroy(&e->cond);
 	pthread_mutex_destroy(&e->lock);
 }

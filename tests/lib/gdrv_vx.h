@@ -12,8 +12,9 @@
 #include "vmm/vxhci.h"
 
 struct gdrv_vx {
-	struct vxhci *v;     /* owned */
-	struct guestmem *gm; /* borrowed */
+	struct vxhci *v;             /* owned */
+	struct vxhci_record *record; /* owned; NULL: it is not recorded */
+	struct guestmem *gm;         /* borrowed */
 	uint64_t msgs[VXHCI_VECTORS];
 	unsigned released; /* calls of mem_released() */
 	pthread_mutex_t lock;
