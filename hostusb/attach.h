@@ -81,6 +81,8 @@ struct hostusb {
 	bool flush;              /* a device has packets to send */
 	bool scan;               /* a rule may find a device */
 	bool stopping;
+	uint64_t lost_after_ns; /* see host_dev_check() */
+	uint64_t check_in_ns;   /* UINT64_MAX: no need */
 	unsigned errors; /* of libusb's event handling, for the log's rate */
 };
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static struct host_dev *host_dev_of(struct usb_dev *d)
 {
@@ -98,6 +99,44 @@ void host_dev_gone(struct host_dev *hd)
 static bool ep_is_isoch(const struct host_ep *ep)
 {
 	return ep->desc && ep->desc->type == USB_ISOCH;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void host_dev_lose(struct host_dev *hd)
+{
+	usb_dev_log(&hd->d, XHCI_LOG_ERROR,
+		    "%u transfers do not end: the device is given up",
+		    hd->ncut);
+	hd->lost = true;
+	host_dev_gone(hd);
+	for (unsigned i = 0; i < HOST_NEPS; i++) {
+		urb_lose(&hd->ep[i]);
+		if (hd->ep[i].isoch)
+			isoch_lose(&hd->ep[i]);
+	}
+	state_advance(hd);
+}
+
+uint64_t host_dev_check(struct host_dev *hd, uint64_t limit_ns)
+{
+	uint64_t now;
+
+	if (hd->ncut == 0 || hd->lost)
+		return UINT64_MAX;
+	now = now_ns();
+	if (hd->cut_ns == 0)
+		hd->cut_ns = now;
+	if (now - hd->cut_ns < limit_ns)
+		return limit_ns - (now - hd->cut_ns);
+	host_dev_lose(hd);
+	return UINT64_MAX;
 }
 
 static void held_prepend(struct host_ep *ep, struct usb_xfer *t)

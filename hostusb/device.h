@@ -98,7 +98,10 @@ struct host_dev {
 	unsigned in_flight; /* and with libusb */
 	size_t pooled;      /* bytes of the free ones' buffers */
 	bool flush_due;     /* isochronous packets were queued */
-	bool starved;       /* something waits for memory of the host's */
+	unsigned ncut;      /* in flight, and to be ended by libusb */
+	uint64_t cut_ns; /* since when none of these has, 0: not looked yet */
+	bool lost;       /* they never will: see host_dev_check() */
+	bool starved;    /* something waits for memory of the host's */
 
 	bool gone;
 	bool closing;  /* free() was called, or was never attached */
@@ -132,6 +135,14 @@ int host_dev_create(struct pmapper *pm, libusb_context *ctx, struct watcher *w,
 int host_dev_open(struct host_dev *hd, libusb_device_handle *handle, int fd);
 /* What was queued since the last time goes out together. */
 void host_dev_flush(struct host_dev *hd);
+/*
+ * host_dev_check - what libusb was told to end is to end within @limit_ns. It
+ * does not where the kernel could not write to a guest's memory when it handed
+ * a transfer back (a client took the memory away): nobody hears of that one
+ * again. The device is then given up. Returns the time until the next look,
+ * UINT64_MAX: none is needed.
+ */
+uint64_t host_dev_check(struct host_dev *hd, uint64_t limit_ns);
 /* libusb says that it is gone. Idempotent. */
 void host_dev_gone(struct host_dev *hd);
 /*
@@ -178,6 +189,8 @@ void urb_cut(struct urb *u, enum urb_cut why);
 /* The same for all in flight on the endpoint, youngest first. */
 void ep_cut(struct host_ep *ep, enum urb_cut why);
 void urb_free_all(struct host_dev *hd);
+/* The device is lost: what libusb has of the endpoint's ends without it. */
+void urb_lose(struct host_ep *ep);
 /* How a call of libusb that failed ends the request it was made for. */
 enum usb_status status_of_error(int r);
 
@@ -189,7 +202,8 @@ void isoch_cancel(struct usb_xfer *t);
 /* For an endpoint with ep->isoch: cut what is in flight; is something? */
 void isoch_cut(struct host_ep *ep, enum urb_cut why);
 bool isoch_busy(const struct host_ep *ep);
-/* Nothing is in flight. */
+void isoch_lose(struct host_ep *ep);
+/* Nothing is in flight, or the handle is closed. */
 void isoch_free(struct host_ep *ep);
 
 #endif

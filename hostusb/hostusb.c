@@ -13,7 +13,8 @@
 #include "hostusb/discover.h"
 #include "hostusb/watcher.h"
 
-#define DESTROY_POLL_NS 1000000 /* between looks at the worker, 1 ms */
+#define LOST_AFTER_NS 5000000000u /* a transfer that was to end has not */
+#define DESTROY_POLL_NS 1000000   /* between looks at the worker, 1 ms */
 
 void hostusb_log(struct hostusb *h, enum xhci_log level, const char *fmt, ...)
 {
@@ -245,6 +246,8 @@ int hostusb_create(struct pmapper *pm, const struct hostusb_host_ops *ops,
 	h->pm = pm;
 	h->ops = ops;
 	h->host = host;
+	h->lost_after_ns = LOST_AFTER_NS;
+	h->check_in_ns = UINT64_MAX;
 	snprintf(h->owner, sizeof(h->owner), "%s", owner);
 	/* before libusb's thread */
 	r = watcher_start(&h->watcher);
@@ -296,6 +299,17 @@ static void handle_libusb(struct hostusb *h)
 			    libusb_strerror(r), h->errors);
 }
 
+static void check_devices(struct hostusb *h)
+{
+	h->check_in_ns = UINT64_MAX;
+	for (struct seat *s = h->seats; s; s = s->next) {
+		uint64_t in_ns = host_dev_check(s->hd, h->lost_after_ns);
+
+		if (in_ns < h->check_in_ns)
+			h->check_in_ns = in_ns;
+	}
+}
+
 bool hostusb_run(struct hostusb *h, bool ready)
 {
 	if (ready || h->timed)
@@ -308,16 +322,31 @@ bool hostusb_run(struct hostusb *h, bool ready)
 		for (struct seat *s = h->seats; s; s = s->next)
 			host_dev_flush(s->hd);
 	}
+	check_devices(h);
 	return false;
+}
+
+/* What was cut since they were checked last has its time yet. */
+static uint64_t check_in(const struct hostusb *h)
+{
+	uint64_t in_ns = h->check_in_ns;
+
+	for (const struct seat *s = h->seats; s; s = s->next)
+		if (s->hd->ncut && !s->hd->lost && h->lost_after_ns < in_ns)
+			in_ns = h->lost_after_ns;
+	return in_ns;
 }
 
 uint64_t hostusb_timeout_ns(struct hostusb *h)
 {
+	uint64_t in_ns = check_in(h), usb_ns;
 	struct timeval tv;
 
 	if (!h->timed || libusb_get_next_timeout(h->ctx, &tv) != 1)
-		return UINT64_MAX;
-	return (uint64_t)tv.tv_sec * 1000000000u + (uint64_t)tv.tv_usec * 1000u;
+		return in_ns;
+	usb_ns = (uint64_t)tv.tv_sec * 1000000000u +
+		 (uint64_t)tv.tv_usec * 1000u;
+	return in_ns < usb_ns ? in_ns : usb_ns;
 }
 
 void hostusb_stop(struct hostusb *h)

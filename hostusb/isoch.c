@@ -73,6 +73,10 @@ void isoch_free(struct host_ep *ep)
 
 	if (!iso)
 		return;
+	while ((u = iso->oldest)) { /* lost */
+		iso->oldest = u->next;
+		iso_urb_free(u);
+	}
 	while ((u = iso->unused)) {
 		iso->unused = u->next;
 		iso_urb_free(u);
@@ -157,8 +161,21 @@ static void iso_urb_cut(struct iso_urb *u, enum urb_cut why)
 
 	if (first || why == CUT_ASKED)
 		u->cut = why;
-	if (first)
-		libusb_cancel_transfer(u->lt);
+	if (!first)
+		return;
+	u->hd->ncut++;
+	libusb_cancel_transfer(u->lt);
+}
+
+void isoch_lose(struct host_ep *ep)
+{
+	for (struct iso_urb *u = ep->isoch->oldest; u; u = u->next) {
+		for (unsigned i = 0; i < u->ntds; i++) {
+			u->td[i]->dev_priv = NULL;
+			complete_unmoved(u->hd, u->td[i], USB_NODEV);
+		}
+		u->ntds = 0;
+	}
 }
 
 void isoch_cut(struct host_ep *ep, enum urb_cut why)
@@ -249,6 +266,10 @@ static void LIBUSB_CALL iso_done(struct libusb_transfer *lt)
 	const struct libusb_iso_packet_descriptor *p = lt->iso_packet_desc;
 	uint8_t *data = u->buf;
 
+	if (u->cut != CUT_NOT) {
+		hd->ncut--;
+		hd->cut_ns = 0;
+	}
 	for (unsigned i = 0; i < u->ntds; i++) {
 		struct usb_xfer *t = u->td[i];
 		uint32_t n = t->npackets;

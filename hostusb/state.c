@@ -38,7 +38,7 @@ static bool ep_empty(const struct host_ep *ep)
 
 static bool eps_empty(const struct host_dev *hd, uint32_t mask)
 {
-	for (unsigned i = 0; i < HOST_NEPS; i++)
+	for (unsigned i = 0; !hd->lost && i < HOST_NEPS; i++)
 		if ((mask & EP_BIT(i)) && !ep_empty(&hd->ep[i]))
 			return false;
 	return true;

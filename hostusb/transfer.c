@@ -30,6 +30,11 @@ void urb_free_all(struct host_dev *hd)
 {
 	struct urb *u;
 
+	for (unsigned i = 0; i < HOST_NEPS; i++)
+		while ((u = hd->ep[i].oldest)) { /* lost */
+			hd->ep[i].oldest = u->next;
+			urb_free(u);
+		}
 	while ((u = hd->free_urbs)) {
 		hd->free_urbs = u->next;
 		urb_free(u);
@@ -137,8 +142,30 @@ void urb_cut(struct urb *u, enum urb_cut why)
 
 	if (first || why == CUT_ASKED)
 		u->cut = why;
-	if (first)
-		libusb_cancel_transfer(u->lt);
+	if (!first)
+		return;
+	u->hd->ncut++;
+	libusb_cancel_transfer(u->lt);
+}
+
+/* It has ended: the others have their time from now on. */
+static void urb_uncut(const struct urb *u)
+{
+	if (u->cut == CUT_NOT)
+		return;
+	u->hd->ncut--;
+	u->hd->cut_ns = 0;
+}
+
+void urb_lose(struct host_ep *ep)
+{
+	for (struct urb *u = ep->oldest; u; u = u->next) {
+		struct usb_xfer *t = u->t;
+
+		u->t = NULL;
+		t->dev_priv = NULL;
+		complete_unmoved(u->hd, t, USB_NODEV);
+	}
 }
 
 void ep_cut(struct host_ep *ep, enum urb_cut why)
@@ -202,9 +229,17 @@ static void LIBUSB_CALL urb_done(struct libusb_transfer *lt)
 	struct host_dev *hd = u->hd;
 	struct usb_xfer *t = u->t;
 	bool control = u->ep->index == 0;
-	uint32_t actual = urb_actual(u);
-	enum usb_status status = urb_status(u, actual);
+	enum usb_status status;
+	uint32_t actual;
 
+	urb_uncut(u);
+	if (!t) { /* lost, and found */
+		urb_unlink(u);
+		urb_give(u);
+		return;
+	}
+	actual = urb_actual(u);
+	status = urb_status(u, actual);
 	if (t->in && actual && lt->buffer == u->buf)
 		usb_xfer_scatter(t, 0, u->buf + (control ? SETUP_SIZE : 0),
 				 actual);

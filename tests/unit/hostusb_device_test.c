@@ -7,6 +7,7 @@
 
 #include "tests/unit/hostusb_fake.h"
 
+#include "hostusb/attach.h"
 #include "tests/unit/hostusb_rig.h"
 
 #define DONE LIBUSB_TRANSFER_COMPLETED
@@ -522,6 +523,45 @@ static void one_streams_failure_leaves_the_others(void **state)
 	assert_done(t, x[1], USB_OK, 5);
 }
 
+/* The kernel forgot them: the device is given up, and comes back. */
+static void transfers_that_never_end(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x, *y = dev_bulk(t, 1, 0x84);
+	struct usb_xfer *z = dev_bulk(t, 2, 0x81);
+
+	set_interface(t, 0, 0, 1);
+	dev_settle(t);
+	x = dev_xfer(t, 3, 0x03, USB_ISOCH, 8, false);
+	t->packet[3].length = 8;
+	x->packet = &t->packet[3];
+	x->npackets = 1;
+	fake.hold_cancelled = true;
+	fake.may_lose = true;
+	dev_submit_ok(t, x);
+	dev_submit_ok(t, y);
+	dev_submit_ok(t, z);
+	dev_run(t);
+	assert_int_equal(fake.nurbs, 3);
+	assert_true(hostusb_timeout_ns(t->h) == UINT64_MAX);
+	rig_cancel(t->rig, 1, y);
+	rig_cancel(t->rig, 1, x);
+	assert_in_range(hostusb_timeout_ns(t->h), 1, 5000000000u);
+	dev_settle(t);
+	assert_false(dev_is_done(t, y)); /* 5 seconds are not over */
+	t->h->lost_after_ns = 1;
+	dev_settle(t);
+	assert_done(t, x, USB_NODEV, 0);
+	assert_done(t, y, USB_NODEV, 0);
+	assert_done(t, z, USB_NODEV, 0);
+	assert_non_null(strstr(t->rig->last_log, "do not end"));
+	assert_told(t->rig, "-1 +1 ");
+	assert_int_equal(t->dev->opens, 1);
+	dev_submit_ok(t, z = dev_bulk(t, 2, 0x81));
+	dev_end(t, 0, DONE, 1);
+	assert_done(t, z, USB_OK, 1);
+}
+
 static void something_of_everything(struct dev_rig *t)
 {
 	unsigned n = 0;
@@ -639,6 +679,7 @@ int main(void)
 		TEST(streams_wait_for_the_setting_with_the_endpoint),
 		TEST(streams_the_host_has_not),
 		TEST(one_streams_failure_leaves_the_others),
+		TEST(transfers_that_never_end),
 		TEST(unplug_at_any_step),
 		TEST(every_call_may_fail),
 	};
