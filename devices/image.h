@@ -84,7 +84,9 @@ void image_job_init(struct image_job *job, const struct image *img,
 /*
  * image_job_map - let @job work on payload bytes [off, off+len) of @x, which
  * must not complete before the job is done. Returns the bytes taken: at most
- * IMAGE_CHUNK, less where there are too many segments.
+ * IMAGE_CHUNK, less where there are too many segments. Where it is less than
+ * @len it ends with a packet of the transfer: a transfer that is cancelled
+ * there has not ended with a short packet.
  */
 size_t image_job_map(struct image_job *job, const struct usb_xfer *x,
 		     size_t off, size_t len);

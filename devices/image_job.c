@@ -11,6 +11,7 @@
 #include "devices/image.h"
 
 #define COMPARE_BYTES 4096u
+#define PACKET 1024u     /* bytes: a multiple of all bulk packet sizes */
 #define FILL_BLOCKS 128u /* blocks written by one call of a fill */
 
 void image_job_init(struct image_job *job, const struct image *img,
@@ -27,10 +28,30 @@ void image_job_init(struct image_job *job, const struct image *img,
 	job->error = 0;
 }
 
+/* Give up what lies behind the last whole packet of the transfer. */
+static size_t end_on_packet(struct image_job *job, size_t start, size_t done)
+{
+	size_t cut = (start + done) % PACKET;
+
+	if (cut >= done)
+		return done; /* segments of a few bytes: as it comes */
+	done -= cut;
+	while (cut > 0) {
+		struct iovec *v = &job->iov[job->niov - 1];
+		size_t n = cut < v->iov_len ? cut : v->iov_len;
+
+		v->iov_len -= n;
+		cut -= n;
+		if (v->iov_len == 0)
+			job->niov--;
+	}
+	return done;
+}
+
 size_t image_job_map(struct image_job *job, const struct usb_xfer *x,
 		     size_t off, size_t len)
 {
-	size_t done = 0;
+	size_t end = off + len, start = off, done = 0;
 
 	if (len > IMAGE_CHUNK)
 		len = IMAGE_CHUNK;
@@ -50,7 +71,7 @@ size_t image_job_map(struct image_job *job, const struct usb_xfer *x,
 		done += n;
 		off = 0;
 	}
-	return done;
+	return start + done == end ? done : end_on_packet(job, start, done);
 }
 
 /*
