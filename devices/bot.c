@@ -33,42 +33,9 @@ void bot_init(struct bot *b, struct gadget *g, struct scsi_lu *lu,
 	b->job.work.done = bot_job_done;
 }
 
-static struct bot_queue *queue_of(struct bot *b, uint8_t ep)
+static struct xfer_queue *queue_of(struct bot *b, uint8_t ep)
 {
 	return ep == b->ep_in ? &b->in : &b->out;
-}
-
-static void queue_add(struct bot_queue *q, struct usb_xfer *t)
-{
-	t->next = NULL;
-	t->prev = q->tail;
-	if (q->tail)
-		q->tail->next = t;
-	else
-		q->head = t;
-	q->tail = t;
-}
-
-static void queue_del(struct bot_queue *q, struct usb_xfer *t)
-{
-	if (t->prev)
-		t->prev->next = t->next;
-	else
-		q->head = t->next;
-	if (t->next)
-		t->next->prev = t->prev;
-	else
-		q->tail = t->prev;
-	t->next = t->prev = NULL;
-}
-
-struct usb_xfer *bot_take(struct bot_queue *q)
-{
-	struct usb_xfer *t = q->head;
-
-	if (t)
-		queue_del(q, t);
-	return t;
 }
 
 static void complete(struct bot *b, struct usb_xfer *t, enum usb_status status,
@@ -79,7 +46,7 @@ static void complete(struct bot *b, struct usb_xfer *t, enum usb_status status,
 
 void bot_stall(struct bot *b, uint8_t ep)
 {
-	struct usb_xfer *t = bot_take(queue_of(b, ep));
+	struct usb_xfer *t = xfer_queue_take(queue_of(b, ep));
 
 	gadget_halt(b->g, ep);
 	if (t)
@@ -170,9 +137,9 @@ static bool step_command(struct bot *b)
 	struct usb_xfer *t;
 	bool ok;
 
-	if (gadget_halted(b->g, b->ep_out))
+	if (b->lu->stale != 0 || gadget_halted(b->g, b->ep_out))
 		return false;
-	t = bot_take(&b->out);
+	t = xfer_queue_take(&b->out);
 	if (!t)
 		return false;
 	ok = t->length == BOT_CBW_LEN &&
@@ -201,7 +168,7 @@ static bool step_status(struct bot *b)
 
 	if (gadget_halted(b->g, b->ep_in))
 		return false;
-	t = bot_take(&b->in);
+	t = xfer_queue_take(&b->in);
 	if (!t)
 		return false;
 	if (t->length < BOT_CSW_LEN) {
@@ -248,31 +215,24 @@ void bot_run(struct bot *b)
 
 void bot_submit(struct bot *b, struct usb_xfer *t)
 {
-	queue_add(queue_of(b, t->ep), t);
+	xfer_queue_add(queue_of(b, t->ep), t);
 	bot_run(b);
 }
 
 void bot_cancel(struct bot *b, struct usb_xfer *t)
 {
-	struct bot_queue *q = queue_of(b, t->ep);
-	struct usb_xfer *i;
-
-	if (t == b->cur) {
+	if (t == b->cur)
 		b->cur_cancelled = true;
-		return;
-	}
-	for (i = q->head; i && i != t; i = i->next)
-		;
-	if (!i)
-		return; /* it has completed */
-	queue_del(q, t);
-	complete(b, t, USB_CANCELLED, 0);
+	else if (xfer_queue_remove(queue_of(b, t->ep), t))
+		complete(b, t, USB_CANCELLED, 0);
 }
 
 void bot_reset(struct bot *b)
 {
-	if (b->job_running)
+	if (b->job_running && !b->job_stale) {
 		b->job_stale = true;
+		b->lu->stale++;
+	}
 	b->state = BOT_COMMAND;
 	bot_run(b);
 }
@@ -281,9 +241,9 @@ void bot_flush(struct bot *b, enum usb_status status)
 {
 	struct usb_xfer *t;
 
-	while ((t = bot_take(&b->in)) != NULL)
+	while ((t = xfer_queue_take(&b->in)) != NULL)
 		complete(b, t, status, 0);
-	while ((t = bot_take(&b->out)) != NULL)
+	while ((t = xfer_queue_take(&b->out)) != NULL)
 		complete(b, t, status, 0);
 	bot_reset(b);
 }

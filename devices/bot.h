@@ -13,6 +13,7 @@
 
 #include "devices/gadget.h"
 #include "devices/scsi.h"
+#include "devices/xfer_queue.h"
 
 #define BOT_CBW_LEN 31u
 #define BOT_CSW_LEN 13u
@@ -30,16 +31,12 @@ enum bot_state {
 	BOT_INVALID, /* after a CBW that is not valid: Reset Recovery, §6.6.1 */
 };
 
-struct bot_queue {
-	struct usb_xfer *head, *tail; /* the device's links, held transfers */
-};
-
 struct bot {
 	struct gadget *g;   /* borrowed: the device this is part of */
 	struct scsi_lu *lu; /* borrowed, likewise */
 	uint8_t ep_in, ep_out;
 	enum bot_state state;
-	struct bot_queue in, out;
+	struct xfer_queue in, out; /* transfers held */
 
 	/* the command, from CBW to CSW */
 	struct scsi_cmd cmd;
@@ -76,7 +73,8 @@ void bot_submit(struct bot *b, struct usb_xfer *t);
 void bot_cancel(struct bot *b, struct usb_xfer *t);
 /*
  * bot_reset - Bulk-Only Mass Storage Reset, §3.1: ready for the next CBW. A
- * job that runs cannot be recalled: the next command waits for it. Halts stay.
+ * job that runs cannot be recalled: the next command waits for it, and for any
+ * other that is stale (struct scsi_lu). Halts stay.
  */
 void bot_reset(struct bot *b);
 /* The same, and every transfer held ends with @status. */
@@ -97,8 +95,6 @@ bool bot_step_finish(struct bot *b);
 void bot_job_done(struct pm_work *w);
 /* bot.c: do what can be done now. */
 void bot_run(struct bot *b);
-/* The first held transfer of @q, taken out, or NULL. */
-struct usb_xfer *bot_take(struct bot_queue *q);
 /* Halt @ep; the transfer that waits there first ends with the STALL. */
 void bot_stall(struct bot *b, uint8_t ep);
 

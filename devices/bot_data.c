@@ -151,7 +151,7 @@ bool bot_step_data(struct bot *b)
 		}
 		if (gadget_halted(b->g, b->host_in ? b->ep_in : b->ep_out))
 			return false;
-		b->cur = bot_take(b->host_in ? &b->in : &b->out);
+		b->cur = xfer_queue_take(b->host_in ? &b->in : &b->out);
 		b->cur_done = 0;
 		b->cur_cancelled = false;
 		if (!b->cur)
@@ -189,10 +189,11 @@ bool bot_step_finish(struct bot *b)
 static void end_stale(struct bot *b)
 {
 	b->job_stale = false;
-	if (!b->cur)
-		return;
-	b->cur_done += (uint32_t)b->job.done;
-	end_cur(b, USB_CANCELLED);
+	if (b->cur) {
+		b->cur_done += (uint32_t)b->job.done;
+		end_cur(b, USB_CANCELLED);
+	}
+	scsi_job_settled(b->lu);
 }
 
 void bot_job_done(struct pm_work *w)

@@ -312,3 +312,10 @@ void scsi_reset(struct scsi_lu *lu)
 	lu->sense = (struct scsi_sense){.key = SENSE_NONE};
 	lu->wce = true;
 }
+
+void scsi_job_settled(struct scsi_lu *lu)
+{
+	lu->stale--;
+	if (lu->stale == 0 && lu->settled)
+		lu->settled(lu);
+}

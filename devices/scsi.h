@@ -15,8 +15,11 @@
 #define SCSI_CDB_MAX 16u
 #define SCSI_BUF (8u + 16u * IMAGE_RANGES) /* UNMAP's parameter list */
 
+#define SCSI_SENSE_LEN 18u
+
 #define SCSI_GOOD 0x00u
 #define SCSI_CHECK_CONDITION 0x02u
+#define SCSI_TASK_SET_FULL 0x28u
 
 /* Sense keys, SPC-4 table 56 */
 #define SENSE_NONE 0x0u
@@ -39,6 +42,7 @@
 #define ASC_WRITE_PROTECTED 0x2700u
 #define ASC_SPACE_ALLOC_FAILED 0x2707u
 #define ASC_SAVING_NOT_SUPPORTED 0x3900u
+#define ASC_OVERLAPPED_COMMANDS 0x4e00u
 
 struct scsi_sense {
 	uint8_t key;
@@ -54,6 +58,14 @@ struct scsi_lu {
 	uint64_t id;             /* the same as a number */
 	bool wce;                /* write cache enabled, MODE SELECT page 08h */
 	struct scsi_sense sense; /* of the last command, for REQUEST SENSE */
+	/*
+	 * Jobs with the worker whose commands were aborted or reset away. They
+	 * cannot be recalled: no command begins before they are over, so that
+	 * none of them writes over what came after it. @settled (may be NULL)
+	 * is called when that is so.
+	 */
+	unsigned stale;
+	void (*settled)(struct scsi_lu *lu);
 };
 
 /* The data a command moves. IN: REPLY, READ. OUT: PARAM, WRITE, COMPARE. */
@@ -95,6 +107,8 @@ void scsi_reset(struct scsi_lu *lu);
  */
 void scsi_begin(struct scsi_lu *lu, struct scsi_cmd *c, const uint8_t *cdb,
 		size_t len);
+/* End @c with CHECK CONDITION and no data. */
+void scsi_fail(struct scsi_cmd *c, uint8_t key, uint16_t asc);
 /* The parameter list is complete in c->buf: check it and carry it out. */
 void scsi_param(struct scsi_lu *lu, struct scsi_cmd *c);
 /* Prepare @job for c->then, which is not IMAGE_NONE. */
@@ -108,6 +122,14 @@ void scsi_io_failed(struct scsi_cmd *c, enum image_op op, int error,
 		    uint64_t off);
 /* The status goes to the host: keep the sense data for REQUEST SENSE. */
 void scsi_end(struct scsi_lu *lu, const struct scsi_cmd *c);
+
+/*
+ * scsi_put_sense - @s as fixed format sense data in @b, which has room for
+ * SCSI_SENSE_LEN bytes, the number that is returned.
+ */
+size_t scsi_put_sense(const struct scsi_sense *s, uint8_t *b);
+/* One of lu->stale is over. */
+void scsi_job_settled(struct scsi_lu *lu);
 
 /* True where the data of @c moves to the host. */
 static inline bool scsi_is_in(const struct scsi_cmd *c)

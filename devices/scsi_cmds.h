@@ -9,9 +9,7 @@
 
 #include "devices/scsi.h"
 
-/* scsi.c: end @c with CHECK CONDITION and no data. */
-void scsi_fail(struct scsi_cmd *c, uint8_t key, uint16_t asc);
-/* Return buf[0..len), at most @alloc bytes of it (ALLOCATION LENGTH). */
+/* scsi.c: return buf[0..len), at most @alloc bytes of it (ALLOCATION LENGTH). */
 void scsi_reply(struct scsi_cmd *c, size_t len, size_t alloc);
 /*
  * True if blocks [lba, lba+count) exist; else @c fails with LBA OUT OF RANGE.

@@ -114,18 +114,18 @@ void scsi_inquiry(struct scsi_lu *lu, struct scsi_cmd *c)
 }
 
 /* SPC-4 §4.5.3: fixed format; an address that does not fit is not valid */
-static size_t sense_fixed(const struct scsi_sense *s, uint8_t *b)
+size_t scsi_put_sense(const struct scsi_sense *s, uint8_t *b)
 {
 	bool fits = s->info_valid && s->info <= UINT32_MAX;
 
-	memset(b, 0, 18);
+	memset(b, 0, SCSI_SENSE_LEN);
 	b[0] = fits ? 0xf0 : 0x70;
 	b[2] = s->key;
 	if (fits)
 		put_be32(b + 3, (uint32_t)s->info);
-	b[7] = 18 - 8;
+	b[7] = SCSI_SENSE_LEN - 8;
 	put_be16(b + 12, s->asc);
-	return 18;
+	return SCSI_SENSE_LEN;
 }
 
 /* §4.5.2: descriptor format, with an information descriptor if there is one */
@@ -147,7 +147,7 @@ static size_t sense_descriptor(const struct scsi_sense *s, uint8_t *b)
 void scsi_request_sense(struct scsi_lu *lu, struct scsi_cmd *c)
 {
 	size_t len = (c->cdb[1] & 1) ? sense_descriptor(&lu->sense, c->buf)
-				     : sense_fixed(&lu->sense, c->buf);
+				     : scsi_put_sense(&lu->sense, c->buf);
 
 	scsi_reply(c, len, c->cdb[4]);
 }
