@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * storage.c - the mass storage device: descriptors, class requests, and the
- * wires between the gadget, the Bulk-Only Transport and the disk.
+ * wires between the gadget, its two transports and the disk. At high and super
+ * speed alternate setting 1 is USB Attached SCSI; 0 is the Bulk-Only Transport,
+ * which every guest has.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,24 +25,48 @@
 #define SELF_POWERED (USB_CONFIG_ONE | USB_CONFIG_SELF_POWERED)
 
 /* Mass storage, SCSI transparent command set, Bulk-Only Transport */
-#define CONFIG_USB2(mps)                                         \
-	USB_D_CONFIG(32, 1, 1, SELF_POWERED, 0),                 \
-		USB_D_INTERFACE(0, 0, 2, 0x08, 0x06, 0x50, 0),   \
+#define BULK_ONLY(mps)                                           \
+	USB_D_INTERFACE(0, 0, 2, 0x08, 0x06, 0x50, 0),           \
 		USB_D_ENDPOINT(STORAGE_EP_IN, USB_BULK, mps, 0), \
 		USB_D_ENDPOINT(STORAGE_EP_OUT, USB_BULK, mps, 0)
+/* The same over UAS, a pipe, and what it is for (UAS-2 §5.3.3.2) */
+#define UAS_INTERFACE USB_D_INTERFACE(0, 1, 4, 0x08, 0x06, 0x62, 0)
+#define UAS_USAGE(id) 4, UAS_DT_PIPE_USAGE, (id), 0
+#define UAS_PIPE_HIGH(ep, id) \
+	USB_D_ENDPOINT(ep, USB_BULK, 512, 0), UAS_USAGE(id)
+#define UAS_PIPE_SUPER(ep, id, burst, streams) \
+	USB_D_ENDPOINT(ep, USB_BULK, 1024, 0), \
+		USB_D_COMPANION(burst, streams, 0), UAS_USAGE(id)
 
-static const uint8_t config_full[] = {CONFIG_USB2(64)};
-static const uint8_t config_high[] = {CONFIG_USB2(512)};
+static const uint8_t config_full[] = {
+	USB_D_CONFIG(32, 1, 1, SELF_POWERED, 0),
+	BULK_ONLY(64),
+};
+static const uint8_t config_high[] = {
+	USB_D_CONFIG(85, 1, 1, SELF_POWERED, 0),
+	BULK_ONLY(512),
+	UAS_INTERFACE,
+	UAS_PIPE_HIGH(STORAGE_EP_COMMAND, UAS_PIPE_COMMAND),
+	UAS_PIPE_HIGH(STORAGE_EP_STATUS, UAS_PIPE_STATUS),
+	UAS_PIPE_HIGH(STORAGE_EP_IN, UAS_PIPE_DATA_IN),
+	UAS_PIPE_HIGH(STORAGE_EP_OUT, UAS_PIPE_DATA_OUT),
+};
 static const uint8_t config_super[] = {
-	USB_D_CONFIG(44, 1, 1, SELF_POWERED, 0),
+	USB_D_CONFIG(121, 1, 1, SELF_POWERED, 0),
 	USB_D_INTERFACE(0, 0, 2, 0x08, 0x06, 0x50, 0),
 	USB_D_ENDPOINT(STORAGE_EP_IN, USB_BULK, 1024, 0),
 	USB_D_COMPANION(15, 0, 0),
 	USB_D_ENDPOINT(STORAGE_EP_OUT, USB_BULK, 1024, 0),
 	USB_D_COMPANION(15, 0, 0),
+	UAS_INTERFACE,
+	UAS_PIPE_SUPER(STORAGE_EP_COMMAND, UAS_PIPE_COMMAND, 0, 0),
+	UAS_PIPE_SUPER(STORAGE_EP_STATUS, UAS_PIPE_STATUS, 0, UAS_MAX_STREAMS),
+	UAS_PIPE_SUPER(STORAGE_EP_IN, UAS_PIPE_DATA_IN, 15, UAS_MAX_STREAMS),
+	UAS_PIPE_SUPER(STORAGE_EP_OUT, UAS_PIPE_DATA_OUT, 15, UAS_MAX_STREAMS),
 };
 _Static_assert(sizeof(config_full) == 32, "wTotalLength");
-_Static_assert(sizeof(config_super) == 44, "wTotalLength");
+_Static_assert(sizeof(config_high) == 85, "wTotalLength");
+_Static_assert(sizeof(config_super) == 121, "wTotalLength");
 
 static const struct gadget_blob configs[1][USB_SPEED_SUPER + 1] = {{
 	[USB_SPEED_FULL] = {config_full, sizeof(config_full)},
@@ -61,9 +87,20 @@ static struct storage *storage_of(struct gadget *g)
 	return (struct storage *)g;
 }
 
+/* The transport of the alternate setting that is selected */
+static bool uses_uas(const struct storage *s)
+{
+	return s->g.alt[0] == 1;
+}
+
 static void storage_transfer(struct gadget *g, struct usb_xfer *t)
 {
-	bot_submit(&storage_of(g)->bot, t);
+	struct storage *s = storage_of(g);
+
+	if (uses_uas(s))
+		uas_submit(&s->uas, t);
+	else
+		bot_submit(&s->bot, t);
 }
 
 static int storage_control(struct gadget *g, struct usb_xfer *t)
@@ -71,7 +108,8 @@ static int storage_control(struct gadget *g, struct usb_xfer *t)
 	const struct usb_setup *s = &t->setup;
 	uint8_t max_lun = 0;
 
-	if (g->config == 0 || s->value != 0 || s->index != 0)
+	if (g->config == 0 || uses_uas(storage_of(g)) || s->value != 0 ||
+	    s->index != 0)
 		return -EPIPE;
 	if (s->request_type == (USB_DIR_IN | USB_RT_CLASS | USB_RT_INTERFACE) &&
 	    s->request == REQ_GET_MAX_LUN && s->length == 1) {
@@ -87,15 +125,44 @@ static int storage_control(struct gadget *g, struct usb_xfer *t)
 	return -EPIPE;
 }
 
-/* The pipes are new: what was held for the old ones has no device behind it. */
+static void flush(struct storage *s, enum usb_status status)
+{
+	bot_flush(&s->bot, status);
+	uas_flush(&s->uas, status);
+}
+
+/*
+ * The pipes are new: what was held for the old ones has no device behind it,
+ * and no command is left for which sense data would be.
+ */
 static void storage_configured(struct gadget *g)
 {
-	bot_flush(&storage_of(g)->bot, USB_ERROR);
+	struct storage *s = storage_of(g);
+
+	flush(s, USB_ERROR);
+	s->lu.sense = (struct scsi_sense){.key = SENSE_NONE};
 }
 
 static void storage_halt(struct gadget *g, uint8_t ep, bool halted)
 {
-	bot_halt(&storage_of(g)->bot, ep, halted);
+	struct storage *s = storage_of(g);
+
+	if (uses_uas(s))
+		uas_halt(&s->uas, ep, halted);
+	else
+		bot_halt(&s->bot, ep, halted);
+}
+
+/* The last job of commands that are gone is over: others may begin. */
+static void storage_settled(struct scsi_lu *lu)
+{
+	struct storage *s =
+		(struct storage *)((char *)lu - offsetof(struct storage, lu));
+
+	if (uses_uas(s))
+		uas_run(&s->uas);
+	else
+		bot_run(&s->bot);
 }
 
 static const struct gadget_ops gadget_ops = {
@@ -105,9 +172,13 @@ static const struct gadget_ops gadget_ops = {
 	.halt = storage_halt,
 };
 
+/* A job of the transport that was selected before may still have it. */
 static void storage_cancel(struct usb_dev *d, struct usb_xfer *t)
 {
-	bot_cancel(&((struct storage *)d)->bot, t);
+	struct storage *s = (struct storage *)d;
+
+	bot_cancel(&s->bot, t);
+	uas_cancel(&s->uas, t);
 }
 
 /*
@@ -125,22 +196,27 @@ static void storage_reset(struct usb_dev *d)
 			    s->lu.img.tail);
 	s->warned = true;
 	gadget_reset(&s->g);
-	bot_flush(&s->bot, USB_CANCELLED);
+	flush(s, USB_CANCELLED);
 	scsi_reset(&s->lu);
 	usb_dev_reset_done(d, true);
 }
 
-static void storage_destroy(struct bot *b)
+static void storage_destroy(struct uas *u)
 {
-	struct storage *s = (struct storage *)b->g;
+	struct storage *s = storage_of(u->g);
 
 	scsi_close(&s->lu);
 	free(s);
 }
 
+static void bot_idle(struct bot *b)
+{
+	uas_release(&storage_of(b->g)->uas, storage_destroy);
+}
+
 static void storage_free(struct usb_dev *d)
 {
-	bot_release(&((struct storage *)d)->bot, storage_destroy);
+	bot_release(&((struct storage *)d)->bot, bot_idle);
 }
 
 static const struct usb_dev_ops dev_ops = {
@@ -154,6 +230,9 @@ static const struct usb_dev_ops dev_ops = {
 int storage_open(const char *path, bool readonly, enum usb_speed speed,
 		 struct usb_dev **ret_dev, char *err, size_t errlen)
 {
+	static const uint8_t uas_eps[4] = {STORAGE_EP_COMMAND,
+					   STORAGE_EP_STATUS, STORAGE_EP_IN,
+					   STORAGE_EP_OUT};
 	struct storage *s;
 	int rc;
 
@@ -181,6 +260,8 @@ int storage_open(const char *path, bool readonly, enum usb_speed speed,
 	s->g.string[GADGET_STR_SERIAL] = s->lu.serial;
 	snprintf(s->g.dev.label, sizeof(s->g.dev.label), "storage=%s", path);
 	bot_init(&s->bot, &s->g, &s->lu, STORAGE_EP_IN, STORAGE_EP_OUT);
+	uas_init(&s->uas, &s->g, &s->lu, uas_eps);
+	s->lu.settled = storage_settled;
 	*ret_dev = &s->g.dev;
 	return 0;
 }

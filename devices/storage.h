@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * storage.h - the built-in mass storage device: a SCSI disk over a raw image
- * file or block device, Bulk-Only Transport, at full, high and super speed.
+ * file or block device: Bulk-Only Transport at full, high and super speed, and
+ * at the latter two USB Attached SCSI beside it, with streams at super speed.
  */
 #ifndef DEVICES_STORAGE_H
 #define DEVICES_STORAGE_H

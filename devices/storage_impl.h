@@ -8,13 +8,17 @@
 
 #include "devices/bot.h"
 #include "devices/storage.h"
+#include "devices/uas.h"
 
 #define STORAGE_EP_IN 0x81u
 #define STORAGE_EP_OUT 0x02u
+#define STORAGE_EP_STATUS 0x83u
+#define STORAGE_EP_COMMAND 0x04u
 
 struct storage {
 	struct gadget g; /* embedded, first */
-	struct bot bot;
+	struct bot bot;  /* alternate setting 0 */
+	struct uas uas;  /* alternate setting 1 */
 	struct scsi_lu lu;
 	bool warned; /* of the image's tail */
 };

@@ -32,7 +32,8 @@ struct fake_xfer {
 
 static struct fake {
 	bool refuse_work;     /* pm_work_submit() fails */
-	struct pm_work *work; /* the job that waits, one at most */
+	bool many;            /* more than one job may wait */
+	struct pm_work *work; /* the jobs that wait, in order */
 	unsigned jobs;        /* that were given to the worker */
 	unsigned completions, resets, logs;
 } fake;
@@ -79,13 +80,37 @@ void usb_dev_log(struct usb_dev *d, enum xhci_log level, const char *fmt, ...)
 
 int pm_work_submit(struct pmapper *pm, struct pm_work *w)
 {
+	struct pm_work **end = &fake.work;
+
 	assert_non_null(pm);
 	if (fake.refuse_work)
 		return -EAGAIN;
-	assert_null(fake.work); /* one command, one job */
-	fake.work = w;
+	if (!fake.many)
+		assert_null(fake.work); /* one command, one job */
+	while (*end) {
+		assert_ptr_not_equal(*end, w);
+		end = &(*end)->next;
+	}
+	w->next = NULL;
+	*end = w;
 	fake.jobs++;
 	return 0;
+}
+
+/* The worker runs one job, the next or a later one: is there one? */
+static inline bool fake_work_one(unsigned skip)
+{
+	struct pm_work **p = &fake.work, *w;
+
+	while (skip-- > 0 && *p && (*p)->next)
+		p = &(*p)->next;
+	w = *p;
+	if (!w)
+		return false;
+	*p = w->next;
+	w->run(w);
+	w->done(w);
+	return true;
 }
 
 /* The worker runs until it has no job. Returns how many it ran. */
@@ -93,14 +118,8 @@ static inline unsigned fake_work(void)
 {
 	unsigned n = 0;
 
-	while (fake.work) {
-		struct pm_work *w = fake.work;
-
-		fake.work = NULL;
-		w->run(w);
-		w->done(w);
+	while (fake_work_one(0))
 		n++;
-	}
 	return n;
 }
 

@@ -218,8 +218,8 @@ static void each_speed_has_its_descriptors(void **state)
 		int len;
 		uint16_t mps;
 	} rows[] = {
-		{USB_SPEED_FULL, 32, 64},    {USB_SPEED_HIGH, 32, 512},
-		{USB_SPEED_SUPER, 44, 1024}, {USB_SPEED_LOW, 0, 0},
+		{USB_SPEED_FULL, 32, 64},     {USB_SPEED_HIGH, 85, 512},
+		{USB_SPEED_SUPER, 121, 1024}, {USB_SPEED_LOW, 0, 0},
 		{USB_SPEED_NONE, 0, 0},
 	};
 	char path[64], err[256];
@@ -228,7 +228,7 @@ static void each_speed_has_its_descriptors(void **state)
 	make_image(path, sizeof(path), 4096);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct usb_dev *dev;
-		uint8_t c[64];
+		uint8_t c[128];
 		int rc = storage_open(path, false, rows[i].speed, &dev, err,
 				      sizeof(err));
 
@@ -240,12 +240,12 @@ static void each_speed_has_its_descriptors(void **state)
 		assert_int_equal(rc, 0);
 		assert_int_equal(dev->speed, rows[i].speed);
 		assert_memory_equal(dev->label, "storage=/tmp/", 13);
-		assert_int_equal(fake_control(dev, 0x80, 6, 0x200, 0, c, 64),
+		assert_int_equal(fake_control(dev, 0x80, 6, 0x200, 0, c, 128),
 				 rows[i].len);
 		assert_int_equal(get_le16(c + 2), rows[i].len);
 		assert_memory_equal(c + 9 + 5, "\x08\x06\x50", 3);
 		assert_int_equal(get_le16(c + 18 + 4), rows[i].mps);
-		if (rows[i].len == 44)
+		if (rows[i].speed == USB_SPEED_SUPER)
 			assert_memory_equal(c + 25, "\6\60\17\0\0\0", 6);
 		dev->ops->free(dev);
 	}

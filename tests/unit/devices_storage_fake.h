@@ -52,15 +52,15 @@ static inline void disk_configure(struct disk *k)
 }
 
 /* @inline_io false: every access to the image goes through the worker. */
-static inline void disk_open(struct disk *k, uint64_t bytes, bool readonly,
-			     bool inline_io)
+static inline void disk_open_at(struct disk *k, enum usb_speed speed,
+				uint64_t bytes, bool readonly, bool inline_io)
 {
 	char err[256] = "";
 
 	memset(&fake, 0, sizeof(fake));
 	make_image(k->path, sizeof(k->path), bytes);
-	if (storage_open(k->path, readonly, USB_SPEED_HIGH, &k->dev, err,
-			 sizeof(err)) != 0)
+	if (storage_open(k->path, readonly, speed, &k->dev, err, sizeof(err)) !=
+	    0)
 		fail_msg("%s", err);
 	k->s = (struct storage *)k->dev;
 	k->fd = open(k->path, O_RDWR);
@@ -69,6 +69,12 @@ static inline void disk_open(struct disk *k, uint64_t bytes, bool readonly,
 		k->s->lu.img.nowait_read = k->s->lu.img.nowait_write = false;
 	k->dev->pm = (struct pmapper *)&fake; /* never looked into */
 	disk_configure(k);
+}
+
+static inline void disk_open(struct disk *k, uint64_t bytes, bool readonly,
+			     bool inline_io)
+{
+	disk_open_at(k, USB_SPEED_HIGH, bytes, readonly, inline_io);
 }
 
 static inline void disk_close(struct disk *k)
