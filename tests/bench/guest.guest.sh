@@ -17,7 +17,9 @@ move() { # NAME FROM TO KIB COUNT FLAG
 bench() {
 	modprobe xhci_pci || return 1
 	modprobe xhci_pci_renesas 2>/dev/null
-	modprobe usb_storage delay_use=0 && modprobe sd_mod || return 1
+	# bulk-only: one command at a time
+	modprobe usb_storage delay_use=0 quirks=1d6b:0104:u &&
+		modprobe sd_mod || return 1
 	wait_for 20 test -b /dev/sda || return 1
 	for kib in 4 64 512; do
 		n=$((65536 / kib))

@@ -9,10 +9,12 @@ find_disks() {
 		high=$(disk_of_size $(((HALF * 2 + 2) * MIB))) &&
 		full=$(disk_of_size $((FULL * 2 * MIB)))
 }
+# Bulk-only at all speeds (quirk u): uas.sh is for the other transport.
 drivers_in() {
 	modprobe xhci_pci &&
 		{ modprobe xhci_pci_renesas 2>/dev/null || :; } &&
-		modprobe usb_storage delay_use=0 && modprobe uas && modprobe sd_mod
+		modprobe usb_storage delay_use=0 quirks=1d6b:0104:u &&
+		modprobe uas && modprobe sd_mod
 }
 drivers_out() {
 	modprobe -r xhci_pci_renesas 2>/dev/null
@@ -42,17 +44,6 @@ speeds() {
 	speed_is "$super" 5000 && speed_is "$high" 480 || return 1
 	[ "$PEER" = qemu ] || speed_is "$full" 12
 }
-# quiet_log [PATTERN] - no lines about USB or disks, but for what dmesg.allow
-# has, with its reason, and PATTERN.
-quiet_log() {
-	warnings | grep -iE 'xhci|usb|uas|scsi|sd |sd[a-z]|hub|I/O error|blk' |
-		grep -vE "$ALLOW" | grep -vE "${1:-^$}" >/tmp/bad
-	[ ! -s /tmp/bad ] || {
-		cat /tmp/bad
-		return 1
-	}
-}
-
 dd_same_in_guest() { # after a reset: what was equal still is
 	echo 3 >/proc/sys/vm/drop_caches
 	cmp -n $((16 << 20)) "/dev/$super" "/dev/$high"

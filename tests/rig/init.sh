@@ -78,6 +78,16 @@ warnings() {
 	tail -n +$(($(wc -l </tmp/warn.before) + 1)) /tmp/warn.now
 	cp /tmp/warn.now /tmp/warn.before
 }
+# quiet_log [PATTERN] - no warning that speaks of USB or disks since the last call
+# of warnings, but for those that $ALLOW or PATTERN matches. Shows what there is.
+quiet_log() {
+	warnings | grep -iE 'xhci|usb|uas|scsi|sd |sd[a-z]|hub|I/O error|blk' |
+		grep -vE "${ALLOW:-^$}" | grep -vE "${1:-^$}" >/tmp/bad
+	[ ! -s /tmp/bad ] || {
+		cat /tmp/bad
+		return 1
+	}
+}
 # usb_tree - what the guest sees on its USB buses, after `lsusb -t`.
 usb_tree() {
 	for tree_dev in /sys/bus/usb/devices/*; do
