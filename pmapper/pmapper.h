@@ -194,9 +194,9 @@ struct pm_timer {
 	/* Controller's thread; @t is not set any more, and may be set again. */
 	void (*fire)(struct pm_timer *t, uint64_t now_ns);
 
-	/* the mapper's */
+	/* the mapper's; readable: */
 	bool set;
-	uint64_t at_ns;
+	uint64_t at_ns; /* kept when it is called */
 	struct pm_timer *next, *prev;
 };
 /*

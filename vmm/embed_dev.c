@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "devices/storage.h"
+#include "devices/zero.h"
 
 _Static_assert((int)SLOT_RESET_DEVICE == (int)HOSTUSB_RESET_DEVICE &&
 		       (int)SLOT_RESET_NEVER == (int)HOSTUSB_RESET_NEVER,
@@ -38,6 +39,13 @@ static int open_storage(struct vxhci *v, const struct slot_dev *d, char *err,
 	    strncmp(err + n, ": ", 2) == 0)
 		memmove(err, err + n + 2, strlen(err + n + 2) + 1);
 	return r;
+}
+
+static int open_zero(struct vxhci *v, const struct slot_dev *d, char *err,
+		     size_t errlen, struct usb_dev **ret_dev)
+{
+	(void)v;
+	return zero_open(d->speed, ZERO_ZEROES, ret_dev, err, errlen);
 }
 
 /* One for all physical devices of the controller, with the first of them */
@@ -100,10 +108,9 @@ static int open_physical(struct vxhci *v, const struct slot_dev *d, char *err,
 
 /* No row: not in this version. */
 static dev_open *const openers[SLOT_NKINDS] = {
-	[SLOT_ADDR] = open_physical,
-	[SLOT_PATH] = open_physical,
-	[SLOT_ID] = open_physical,
-	[SLOT_STORAGE] = open_storage,
+	[SLOT_ADDR] = open_physical, [SLOT_PATH] = open_physical,
+	[SLOT_ID] = open_physical,   [SLOT_STORAGE] = open_storage,
+	[SLOT_ZERO] = open_zero,
 };
 
 static const char *attach_error(int r)

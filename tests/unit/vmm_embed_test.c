@@ -16,8 +16,6 @@ static void create_says_what_is_wrong(void **state)
 		 "tablet: not in this version: leave it out"},
 		{"30,xhci,keyboard", -EINVAL,
 		 "keyboard: not in this version: leave it out"},
-		{"30,xhci,zero", -EINVAL,
-		 "zero: not in this version: leave it out"},
 		{"30,xhci,replay=f", -EINVAL,
 		 "replay=f: not in this version: leave it out"},
 		/* these need ops.fd_watch, which this VMM does not have */
@@ -78,6 +76,18 @@ static void a_disk_sits_in_its_port(void **state)
 	vm_destroy(&vm);
 	close(fd);
 	unlink(path);
+}
+
+static void zeroes_sit_in_their_ports(void **state)
+{
+	struct vm vm;
+
+	(void)state;
+	vm_create(&vm, "30,xhci,usb2=2,usb3=2,zero,zero,speed=high,"
+		       "zero,speed=full");
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rd(&vm, vm.op + 0x400 + 16 * i) & 1, i != 3);
+	vm_destroy(&vm);
 }
 
 static void the_option_shapes_the_controller(void **state)
@@ -172,6 +182,7 @@ int main(void)
 		cmocka_unit_test(create_says_what_is_wrong),
 		cmocka_unit_test(a_missing_image_is_named_once),
 		cmocka_unit_test(a_disk_sits_in_its_port),
+		cmocka_unit_test(zeroes_sit_in_their_ports),
 		cmocka_unit_test(the_option_shapes_the_controller),
 		cmocka_unit_test(what_lies_outside_is_not_there),
 		cmocka_unit_test(nobody_is_at_home_in_d3hot),
