@@ -20,11 +20,7 @@
 #include "vmm/dma.h"
 #include "vmm/pci.h"
 #include "vmm/slotopt.h"
-
-/* All else is hidden (-fvisibility); these are what the library exports. */
-#pragma GCC visibility push(default)
 #include "vmm/vxhci.h"
-#pragma GCC visibility pop
 
 struct vxhci {
 	pthread_mutex_t lock;

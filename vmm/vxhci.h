@@ -21,6 +21,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#if defined(__GNUC__) /* the library hides everything else */
+#pragma GCC visibility push(default)
+#endif
 
 #define VXHCI_VECTORS 8u        /* MSI-X vectors */
 #define VXHCI_BAR0_SIZE 0x8000u /* bytes; registers, then MSI-X table, PBA */
@@ -185,6 +188,9 @@ int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
  */
 void vxhci_record_close(struct vxhci_record *r);
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
