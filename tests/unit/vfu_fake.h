@@ -283,4 +283,9 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 	}
 }
 
+void vxhci_fd_ready(struct vxhci *v)
+{
+	(void)v;
+}
+
 #endif
