@@ -23,7 +23,7 @@ audio_same() {
 }
 case_audio() {
 	session || return
-	check "audio: two sound cards in L2" audio_up || return
+	must "audio: two sound cards in L2" audio_up || return
 	for n in 2 8; do
 		check "audio: 10 s in $n channels played, no XRUN" audio_play $n
 		sleep 3

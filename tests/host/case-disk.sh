@@ -38,7 +38,7 @@ sense() { # bot|uas
 }
 case_disk() {
 	session || return
-	check "disk: both in L2" disks_up || return
+	must "disk: both in L2" disks_up || return
 	l2 usb_tree
 	check "disk: usb-uas: streams" streams_used
 	check "disk: 64 MiB read from usb-storage, written to usb-uas" \

@@ -34,7 +34,7 @@ hid_same() {
 }
 case_hid() {
 	session || return
-	check "hid: keyboard and tablet in L2" hid_up || return
+	must "hid: keyboard and tablet in L2" hid_up || return
 	check "hid: 500 keys, 1000 events in order" keys_in_order
 	check "hid: 1000 places of the pointer in order" moves_in_order
 }

@@ -46,7 +46,7 @@ unplugs() { # ROUNDS
 }
 case_unplug() {
 	session || return
-	check "unplug: a disk in L2" disks_up || return
+	must "unplug: a disk in L2" disks_up || return
 	check "unplug: warming up" unplugs 3
 	unplug_fds=$(serve_fds) unplug_rss=$(serve_rss) unplug_pid=$SERVE
 	check "unplug: ${UNPLUGS:-50} times in the middle of transfers" \

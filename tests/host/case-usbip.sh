@@ -46,7 +46,7 @@ usbip_speed() {
 		usbip_qemu "$1" || echo "usbip $1: QEMU's usb-host fails"
 	fi
 	usbip_on 0 "$1"
-	check "usbip $1: in L2" usbip_seen "$1" || { usbip_off; return; }
+	must "usbip $1: in L2" usbip_seen "$1" || { usbip_off; return; }
 	check "usbip $1: usbtest $USBIP_CASES" usbip_tests vxhci
 	zero_table /tmp/usbip
 	check "usbip $1: what comes in is right, frame by frame" usbip_frames in

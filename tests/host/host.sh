@@ -101,7 +101,7 @@ outer_args() {
 	echo "-device usb-uas,bus=hx.0,port=4,id=uas"
 	echo "-device scsi-hd,bus=uas.0,drive=uas"
 	for n in 2 8; do
-		echo "-audiodev wav,id=snd$n,path=$WORK/audio$n.wav,out.fixed-settings=off"
+		echo "-audiodev wav,id=snd$n,path=$WORK/audio$n.wav,out.mixing-engine=off"
 	done
 	echo "-device usb-audio,bus=hx.0,port=5,audiodev=snd2,buffer=$AUDIO"
 	echo "-device usb-audio,bus=hx.0,port=6,audiodev=snd8,multi=on,buffer=$AUDIO"

@@ -20,6 +20,7 @@ struct isoc_stats {
 	uint32_t packets;   /* that came */
 	uint32_t bad;       /* of these, of wrong size or content */
 	uint32_t first_bad; /* its number, if there is one */
+	uint32_t gaps; /* packets that never came, by the numbers of others */
 };
 
 static inline bool isoc_is_lost(uint32_t n)
@@ -30,6 +31,15 @@ static inline bool isoc_is_lost(uint32_t n)
 static inline uint32_t isoc_size(uint32_t n)
 {
 	return n % 10 == 9 ? 45 * 4 : 44 * 4;
+}
+
+/* The number in a packet of at least 4 bytes */
+static inline uint32_t isoc_number(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return v / 64;
 }
 
 static inline void isoc_fill(uint8_t *p, uint32_t n)

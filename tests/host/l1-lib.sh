@@ -128,11 +128,12 @@ l2_start() {
 	return 1
 }
 now() { cut -d. -f1 /proc/uptime; }
-# l2 COMMAND… - runs a line of shell in L2: its output and its exit status, or
+# l2 COMMAND… - runs that in L2's shell: its output and its exit status, or
 # 99 when there is no answer for L2_SECONDS
 l2() {
 	[ -n "$L2" ] && [ ! -e $L2D.dead ] || { echo "no L2"; return 98; }
-	printf '%s\n' "$*" >&8
+	# a line of the protocol, however many lines the command has
+	{ printf '%s' "$*" | tr '\n' '\037'; echo; } >&8
 	while IFS= read -t "${L2_SECONDS:-120}" -r l2_line <&7; do
 		case $l2_line in
 		:*) echo "${l2_line#:}" ;;
@@ -156,11 +157,11 @@ l2_stop() {
 l2_wait() {
 	l2_until=$(($(now) + $1))
 	shift
-	until l2 "$*" >/tmp/l2_wait; do
-		[ "$(now)" -lt $l2_until ] || { cat /tmp/l2_wait; return 1; }
+	until l2 "$*" >$L2D.wait; do
+		[ "$(now)" -lt $l2_until ] && [ ! -e $L2D.dead ] || { cat $L2D.wait; return 1; }
 		usleep 200000
 	done
-	cat /tmp/l2_wait
+	cat $L2D.wait
 }
 
 # l1_find VENDOR:PRODUCT, l1_node - as usb_find and usb_node, in L1
@@ -181,6 +182,19 @@ l1_node() {
 # l1_bound DRIVER - whether an interface in L1 has it
 l1_bound() {
 	ls -d /sys/bus/usb/drivers/"$1"/*:* >/dev/null 2>&1
+}
+
+# must NAME COMMAND… - as check; fails when the command does, for what cannot go
+# on without it
+must() {
+	must_name=$1
+	shift
+	if "$@"; then
+		ok "$must_name"
+	else
+		fail "$must_name: $*"
+		return 1
+	fi
 }
 
 # --- a session: vxhci with all there is, and an L2 that is alive. Most cases

@@ -50,7 +50,7 @@ now() { cut -d. -f1 /proc/uptime; }
 echo "@ready $(cut -d' ' -f1 /proc/uptime)"
 while IFS= read -r l2_cmd; do
 	case $l2_cmd in end) break ;; esac
-	eval "$l2_cmd" </dev/null >/tmp/cmd.out 2>&1
+	command eval "$(printf '%s' "$l2_cmd" | tr '\037' '\n')" </dev/null >/tmp/cmd.out 2>&1
 	l2_rc=$?
 	sed 's/^/:/' /tmp/cmd.out
 	echo "@rc $l2_rc"

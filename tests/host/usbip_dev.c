@@ -75,6 +75,7 @@ struct dev {
 	unsigned alt;
 	uint64_t order;
 	uint64_t next[4][2]; /* when an endpoint's next transfer may begin */
+	uint64_t last[4][2]; /* when its last one ends */
 	uint32_t sent, got;  /* packets, in alternate setting 2 */
 	uint32_t transfers;
 	struct isoc_stats stats;
@@ -218,16 +219,21 @@ static void isoc_in(struct dev *v, struct urb *u, struct packet *p, uint8_t *to)
 	}
 }
 
+/* A frame that the sender missed leaves a gap in the numbers. */
 static void isoc_out(struct dev *v, struct urb *u, struct packet *p)
 {
-	uint32_t n = v->got++;
+	const uint8_t *data = u->data + p->offset;
+	uint32_t n = v->got;
 
 	p->actual = p->length;
 	if (v->alt != 2)
 		return;
 	v->stats.packets++;
-	if (!isoc_is_right(u->data + p->offset, p->length, n) &&
-	    !v->stats.bad++)
+	if (p->length >= 4 && isoc_number(data) > n)
+		n = isoc_number(data);
+	v->stats.gaps += n - v->got;
+	v->got = n + 1;
+	if (!isoc_is_right(data, p->length, n) && !v->stats.bad++)
 		v->stats.first_bad = n;
 	if (isoc_is_lost(n)) {
 		p->actual = 0;
@@ -297,19 +303,22 @@ static void urb_free(struct urb *u)
 	memset(u, 0, sizeof(*u));
 }
 
-/* Isochronous transfers take their time, one after the other. */
+/* Isochronous transfers take their time, and end in order. */
 static uint64_t due(struct dev *v, const struct urb *u)
 {
 	uint64_t now = now_us(), *next = &v->next[u->h.ep][u->h.direction];
+	uint64_t *last = &v->last[u->h.ep][u->h.direction];
 
 	if (!u->packets)
 		return now;
 	if (*next < now)
 		*next = now;
 	*next += u->h.u.submit.packets * (uint64_t)1000;
+	if (*last < *next)
+		*last = *next;
 	if (v->alt == 2 && ++v->transfers % LATE_EACH == 0)
-		return *next + LATE_US;
-	return *next;
+		*last = *next + LATE_US;
+	return *last;
 }
 
 static void submit(struct dev *v, const struct header *h)
