@@ -350,6 +350,68 @@ static void interrupt_loopback(void **state)
 	zero_end(d);
 }
 
+/* A packet of no length takes a place too. */
+static void interrupt_loopback_of_nothing(void **state)
+{
+	struct usb_dev *d = zero_at(USB_SPEED_HIGH, CONFIG_LOOP, 2);
+	struct fake_xfer *f;
+
+	(void)state;
+	for (unsigned i = 0; i < 2048; i++) {
+		f = interrupt(d, 0x03, 0);
+		clock_to(timers.now + MS);
+		assert_ended(f, USB_OK, 0);
+		fake_xfer_free(f);
+	}
+	f = interrupt(d, 0x03, 0);
+	assert_true(clock_deadline() == UINT64_MAX);
+	d->ops->cancel(d, &f->x);
+	fake_xfer_free(f);
+	zero_end(d);
+}
+
+/* What goes out on one pair of endpoints does not come in on another. */
+static void loops_are_separate(void **state)
+{
+	struct usb_dev *d = zero_at(USB_SPEED_HIGH, CONFIG_LOOP, 1);
+	uint8_t data[2] = {5, 6};
+	struct fake_xfer *in = fake_xfer(0x81, NULL, 512, 0);
+	struct iso iso;
+
+	(void)state;
+	iso_submit(d, &iso, 0x02, data, 2, 0);
+	clock_to(timers.now + LEAD);
+	iso_free(&iso);
+	fake_submit(d, in);
+	assert_false(in->done);
+	iso_submit(d, &iso, 0x82, NULL, 2, 0);
+	clock_to(timers.now + LEAD);
+	assert_ended(iso.f, USB_OK, 2);
+	assert_int_equal(iso.f->mem[1], 6);
+	iso_free(&iso);
+	d->ops->cancel(d, &in->x);
+	fake_xfer_free(in);
+	zero_end(d);
+}
+
+/* A new schedule has nothing to do with the intervals of the old one. */
+static void an_endpoint_enabled_anew_begins_now(void **state)
+{
+	struct usb_dev *d = zero_at(USB_SPEED_HIGH, CONFIG_SOURCE, 1);
+	struct iso iso;
+
+	(void)state;
+	iso_submit(d, &iso, 0x82, NULL, 2, 0);
+	clock_to(timers.now + LEAD);
+	iso_free(&iso);
+	enable(d, 0x82, 4);
+	iso_submit(d, &iso, 0x82, NULL, 2, 8);
+	assert_int_equal(clock_deadline(), timers.now + LEAD);
+	clock_to(timers.now + LEAD);
+	iso_free(&iso);
+	zero_end(d);
+}
+
 /* Whatever ends the transfers ends the timers. */
 static void no_timer_without_transfers(void **state)
 {
@@ -390,6 +452,9 @@ int main(void)
 		cmocka_unit_test(one_packet_an_interval),
 		cmocka_unit_test(an_interrupt_transfer_cut_short),
 		cmocka_unit_test(interrupt_loopback),
+		cmocka_unit_test(interrupt_loopback_of_nothing),
+		cmocka_unit_test(loops_are_separate),
+		cmocka_unit_test(an_endpoint_enabled_anew_begins_now),
 		cmocka_unit_test(no_timer_without_transfers),
 	};
 

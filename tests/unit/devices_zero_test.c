@@ -347,6 +347,27 @@ static void loopback_waits_for_room(void **state)
 	zero_end(d);
 }
 
+/* Packets that do not divide the ring: each comes back whole. */
+static void packets_lie_over_the_end_of_the_ring(void **state)
+{
+	struct usb_dev *d = zero_at(USB_SPEED_SUPER, CONFIG_LOOP, 0);
+	uint8_t data[1000];
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		struct fake_xfer *in = fake_xfer(0x81, NULL, 1024, 70);
+
+		for (unsigned j = 0; j < sizeof(data); j++)
+			data[j] = (uint8_t)(i + j * 3);
+		fake_xfer_free(sent(d, data, sizeof(data)));
+		fake_submit(d, in);
+		assert_ended(in, USB_OK, sizeof(data));
+		assert_memory_equal(in->mem, data, sizeof(data));
+		fake_xfer_free(in);
+	}
+	zero_end(d);
+}
+
 static void a_packet_larger_than_asked_for_is_babble(void **state)
 {
 	struct usb_dev *d = zero_at(USB_SPEED_HIGH, CONFIG_LOOP, 0);
@@ -431,6 +452,7 @@ int main(void)
 		cmocka_unit_test(the_sink_halts_on_other_data),
 		cmocka_unit_test(loopback_sends_back_in_order),
 		cmocka_unit_test(loopback_waits_for_room),
+		cmocka_unit_test(packets_lie_over_the_end_of_the_ring),
 		cmocka_unit_test(a_packet_larger_than_asked_for_is_babble),
 		cmocka_unit_test(what_is_held_ends),
 		cmocka_unit_test(another_setting_begins_empty),
