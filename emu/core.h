@@ -451,19 +451,27 @@ uint32_t regs_read32(struct xhci *x, uint32_t off);
 void regs_write32(struct xhci *x, uint32_t off, uint32_t v);
 
 /* tap.c; x->tap is not NULL */
-void tap_args(struct xhci *x, enum xhci_tap_kind kind,
-	      const uint64_t arg[XHCI_TAP_ARGS]);
-void tap_mem(struct xhci *x, enum xhci_tap_kind kind, uint64_t gpa,
-	     const void *buf, size_t len, size_t done);
-void tap_submit(struct xhci *x, struct xhci_td *td, unsigned port, int result);
-void tap_ep_enable(struct xhci *x, unsigned port, const struct usb_ep_info *i);
+#define COLD __attribute__((cold, noinline))
+COLD void tap_args(struct xhci *x, enum xhci_tap_kind kind, uint64_t a0,
+		   uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4);
+COLD void tap_mem(struct xhci *x, enum xhci_tap_kind kind, uint64_t gpa,
+		  const void *buf, size_t len, size_t done);
+COLD void tap_submit(struct xhci *x, struct xhci_td *td, unsigned port,
+		     int result);
+COLD void tap_ep_enable(struct xhci *x, unsigned port,
+			const struct usb_ep_info *i);
+COLD void tap_xfer_done(struct xhci *x, const struct xhci_td *td);
 void tap_remove(struct xhci *x); /* or it is NULL: nothing to do */
-#define TAP(x, kind, ...)                                                      \
-	do {                                                                   \
-		if (__builtin_expect((x)->tap != NULL, 0))                     \
-			tap_args(                                              \
-				(x), (kind),                                   \
-				(const uint64_t[XHCI_TAP_ARGS]){__VA_ARGS__}); \
+/* Is there one? What hangs on it is out of the way of what does not. */
+#define TAPPED(x) __builtin_expect((x)->tap != NULL, 0)
+/* Tell a kind that has up to five arguments. */
+#define TAP(x, ...)                                                          \
+	do {                                                                 \
+		if (TAPPED(x))                                               \
+			tap_args((x), TAP_FIVE(__VA_ARGS__, 0, 0, 0, 0, 0)); \
 	} while (0)
+#define TAP_FIVE(kind, a0, a1, a2, a3, a4, ...)                 \
+	(kind), (uint64_t)(a0), (uint64_t)(a1), (uint64_t)(a2), \
+		(uint64_t)(a3), (uint64_t)(a4)
 
 #endif

@@ -23,7 +23,7 @@ static int read_as(struct xhci *x, uint64_t gpa, void *buf, size_t len,
 		memcpy((uint8_t *)buf + n, sp.base, sp.len);
 		n += sp.len;
 	}
-	if (x->tap)
+	if (TAPPED(x))
 		tap_mem(x, kind, gpa, buf, len, n);
 	return n == len ? 0 : -EFAULT;
 }
@@ -41,7 +41,7 @@ static int write_as(struct xhci *x, uint64_t gpa, const void *buf, size_t len,
 		memcpy(sp.base, (const uint8_t *)buf + n, sp.len);
 		n += sp.len;
 	}
-	if (x->tap)
+	if (TAPPED(x))
 		tap_mem(x, kind, gpa, buf, len, n);
 	return n == len ? 0 : -EFAULT;
 }
@@ -56,19 +56,24 @@ int mem_write(struct xhci *x, uint64_t gpa, const void *buf, size_t len)
 	return write_as(x, gpa, buf, len, XHCI_TAP_MEM_WRITE);
 }
 
-/* A TRB is 16 bytes at a multiple of 16: it cannot cross a page. */
-static int trb_span(struct xhci *x, uint64_t gpa, bool write,
-		    struct xhci_span *sp)
+static COLD int trb_fault(struct xhci *x, uint64_t gpa, bool write)
 {
-	if (gpa & (TRB_SIZE - 1))
-		return -EFAULT;
-	if (x->ops->mem_get(x->host, gpa, TRB_SIZE, write, sp) == 0 &&
-	    sp->len >= TRB_SIZE)
-		return 0;
 	if (x->tap)
 		tap_mem(x, write ? XHCI_TAP_TRB_WRITE : XHCI_TAP_TRB_READ, gpa,
 			NULL, TRB_SIZE, 0);
 	return -EFAULT;
+}
+
+/* A TRB is 16 bytes at a multiple of 16: it cannot cross a page. */
+static inline int trb_span(struct xhci *x, uint64_t gpa, bool write,
+			   struct xhci_span *sp)
+{
+	if (gpa & (TRB_SIZE - 1))
+		return -EFAULT;
+	if (x->ops->mem_get(x->host, gpa, TRB_SIZE, write, sp) != 0 ||
+	    sp->len < TRB_SIZE)
+		return trb_fault(x, gpa, write);
+	return 0;
 }
 
 /*
@@ -86,7 +91,7 @@ int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 	ret->control = atomic_load_explicit(&dw[3], memory_order_acquire);
 	if ((ret->control & TRB_C) != (uint32_t)c) {
 		x->stats.trb_peeks++;
-		if (x->tap)
+		if (TAPPED(x))
 			tap_mem(x, XHCI_TAP_TRB_PEEK, gpa, &ret->control,
 				sizeof(ret->control), sizeof(ret->control));
 		return 0;
@@ -94,7 +99,7 @@ int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 	memcpy(&ret->param, sp.base, sizeof(ret->param));
 	memcpy(&ret->status, sp.base + 8, sizeof(ret->status));
 	x->stats.trb_reads++;
-	if (x->tap)
+	if (TAPPED(x))
 		tap_mem(x, XHCI_TAP_TRB_READ, gpa, ret, TRB_SIZE, TRB_SIZE);
 	return 1;
 }
@@ -111,7 +116,7 @@ int mem_write_trb(struct xhci *x, uint64_t gpa, const struct xhci_trb *trb)
 	memcpy(sp.base, &trb->param, sizeof(trb->param));
 	memcpy(sp.base + 8, &trb->status, sizeof(trb->status));
 	atomic_store_explicit(&dw[3], trb->control, memory_order_release);
-	if (x->tap)
+	if (TAPPED(x))
 		tap_mem(x, XHCI_TAP_TRB_WRITE, gpa, trb, TRB_SIZE, TRB_SIZE);
 	return 0;
 }

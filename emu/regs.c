@@ -298,7 +298,7 @@ static uint64_t mmio_read(struct xhci *x, uint32_t off, unsigned size)
 	return size == 4 ? v : v & ((1u << size * 8) - 1);
 }
 
-uint64_t xhci_mmio_read(struct xhci *x, uint32_t off, unsigned size)
+static COLD uint64_t read_tapped(struct xhci *x, uint32_t off, unsigned size)
 {
 	uint64_t v;
 
@@ -306,6 +306,11 @@ uint64_t xhci_mmio_read(struct xhci *x, uint32_t off, unsigned size)
 	v = mmio_read(x, off, size);
 	TAP(x, XHCI_TAP_RETURN, v);
 	return v;
+}
+
+uint64_t xhci_mmio_read(struct xhci *x, uint32_t off, unsigned size)
+{
+	return TAPPED(x) ? read_tapped(x, off, size) : mmio_read(x, off, size);
 }
 
 void xhci_mmio_write(struct xhci *x, uint32_t off, unsigned size, uint64_t v)

@@ -277,7 +277,7 @@ enum cc slot_configure_check(struct xhci_slot *s, uint64_t ictx, bool dc)
 static void ep_tell(struct xhci *x, const struct xhci_port *p,
 		    const struct usb_ep_info *info)
 {
-	if (x->tap)
+	if (TAPPED(x))
 		tap_ep_enable(x, p->id, info);
 	if (p->ops->ep_enable)
 		p->ops->ep_enable(p->dev, info);

@@ -24,12 +24,12 @@ static void put(struct xhci *x, const struct xhci_tap_rec *rec)
 	x->tap->ops->rec(x->tap->arg, rec);
 }
 
-void tap_args(struct xhci *x, enum xhci_tap_kind kind,
-	      const uint64_t arg[XHCI_TAP_ARGS])
+void tap_args(struct xhci *x, enum xhci_tap_kind kind, uint64_t a0, uint64_t a1,
+	      uint64_t a2, uint64_t a3, uint64_t a4)
 {
-	struct xhci_tap_rec rec = {.kind = kind};
+	const struct xhci_tap_rec rec = {.kind = kind,
+					 .arg = {a0, a1, a2, a3, a4}};
 
-	memcpy(rec.arg, arg, sizeof(rec.arg));
 	put(x, &rec);
 }
 
@@ -80,8 +80,22 @@ void tap_submit(struct xhci *x, struct xhci_td *td, unsigned port, int result)
 
 void tap_ep_enable(struct xhci *x, unsigned port, const struct usb_ep_info *i)
 {
-	TAP(x, XHCI_TAP_EP_ENABLE, port, i->ep, i->type, i->interval,
-	    i->max_burst, i->mult, i->max_packet, i->max_esit, i->streams);
+	const struct xhci_tap_rec rec = {
+		.kind = XHCI_TAP_EP_ENABLE,
+		.arg = {port, i->ep, i->type, i->interval, i->max_burst,
+			i->mult, i->max_packet, i->max_esit, i->streams},
+	};
+
+	put(x, &rec);
+}
+
+void tap_xfer_done(struct xhci *x, const struct xhci_td *td)
+{
+	const struct usb_xfer *t = &td->xfer;
+
+	TAP(x, XHCI_TAP_XFER_DONE, td->tap_id, t->status, t->actual,
+	    td->isoch ? td->packet.status : 0,
+	    td->isoch ? td->packet.actual : 0);
 }
 
 /* In the host's place. @host is the controller. */

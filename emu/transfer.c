@@ -218,7 +218,7 @@ void td_submit(struct xhci_epq *q, struct xhci_td *td)
 		td->dev = p->dev;
 		td->state = TD_FLYING;
 		rc = p->ops->submit(p->dev, &td->xfer);
-		if (s->x->tap)
+		if (TAPPED(s->x))
 			tap_submit(s->x, td, p->id, rc);
 		if (rc == 0) {
 			s->nflight++;
@@ -325,9 +325,8 @@ void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 	struct xhci_epq *q = td->q;
 	struct xhci_ep *ep = q->ep;
 
-	TAP(x, XHCI_TAP_XFER_DONE, td->tap_id, t->status, t->actual,
-	    td->isoch ? td->packet.status : 0,
-	    td->isoch ? td->packet.actual : 0);
+	if (TAPPED(x))
+		tap_xfer_done(x, td);
 	if (td->isoch && t->status == USB_OK) {
 		t->status = td->packet.status;
 		t->actual = td->packet.actual;

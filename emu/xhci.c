@@ -269,7 +269,7 @@ static bool run_slice(struct xhci *x)
 	return x->kicked;
 }
 
-bool xhci_run(struct xhci *x)
+static COLD bool run_tapped(struct xhci *x)
 {
 	bool more;
 
@@ -277,6 +277,11 @@ bool xhci_run(struct xhci *x)
 	more = run_slice(x);
 	TAP(x, XHCI_TAP_RETURN, more);
 	return more;
+}
+
+bool xhci_run(struct xhci *x)
+{
+	return TAPPED(x) ? run_tapped(x) : run_slice(x);
 }
 
 void xhci_set_bus_master(struct xhci *x, bool on)
