@@ -16,8 +16,8 @@ audio_up() {
 audio_play() { # CHANNELS
 	L2_SECONDS=200 l2 "pcm play /dev/snd/pcmC\$(card_of $1)D0p $1 10"
 }
-audio_same() {
-	audio_answer=$(host wav "$1" 10)
+audio_same() { # FILE CHANNELS
+	audio_answer=$(host played "$1" "$2" 10)
 	echo "$audio_answer"
 	case $audio_answer in 'same '*) ;; *) return 1 ;; esac
 }
@@ -27,7 +27,9 @@ case_audio() {
 	for n in 2 8; do
 		check "audio: 10 s in $n channels played, no XRUN" audio_play $n
 		sleep 3
-		check "audio: $n channels: the wav file has every sample in order" \
-			audio_same $n
+		check "audio: $n channels: every sample came to the device, in order" \
+			audio_same audio$n.pcap $n
 	done
+	check "audio: 2 channels: the wav file has every sample in order" \
+		audio_same audio2.wav 2
 }

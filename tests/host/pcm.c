@@ -4,8 +4,9 @@
  * again: 48 kHz, signed 16 bit.
  *
  *   pcm play /dev/snd/pcmC1D0p CHANNELS SECONDS - exit status 1 at an XRUN
- *   pcm find FILE.wav CHANNELS SECONDS - whether the file has it, whole and
- *                                        in order, and nothing but silence else
+ *   pcm find FILE CHANNELS SECONDS - whether a wav file, or the isochronous OUT
+ *                                    data of a pcap file (usbmon's format), has
+ *                                    it, whole and in order, and else silence
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@
 #define PERIOD 2400u
 #define PERIODS 20u
 
-/* Sample @f of channel @c; never 0, so that the first is found. */
+/* Sample @f of channel @c; never 0, so that the first is found. A second of
+ * silence follows, as what is in the last block of a file is not there yet. */
 static int16_t sample(unsigned f, unsigned c)
 {
 	return (int16_t)(1 + (f * 8 + c) * 7 % 32749);
@@ -88,12 +90,14 @@ static int play(const char *path, unsigned channels, unsigned seconds)
 		printf("%s: %s\n", path, strerror(-err));
 		return 2;
 	}
-	for (unsigned f = 0; f < seconds * RATE; f += PERIOD) {
+	for (unsigned f = 0; f < (seconds + 1) * RATE; f += PERIOD) {
 		struct snd_xferi x = {.buf = buf, .frames = PERIOD};
 
 		for (unsigned i = 0; i < PERIOD; i++)
 			for (unsigned c = 0; c < channels; c++)
-				buf[i * channels + c] = sample(f + i, c);
+				buf[i * channels + c] =
+					f < seconds * RATE ? sample(f + i, c)
+							   : 0;
 		if (ioctl(fd, SNDRV_PCM_IOCTL_WRITEI_FRAMES, &x)) {
 			printf("frame %u: %s\n", f,
 			       errno == EPIPE ? "XRUN" : strerror(errno));
@@ -116,13 +120,50 @@ static bool is_silent(const int16_t *s, size_t n)
 	return true;
 }
 
+/* What a device got: the data of isochronous submissions, without gaps. */
+static size_t load_pcap(FILE *f, uint8_t *to, size_t room)
+{
+	uint32_t record[4]; /* seconds, microseconds, bytes here, bytes */
+	uint8_t head[64];   /* struct mon_bin_hdr */
+	size_t n = 0;
+
+	while (fread(record, sizeof(record), 1, f) == 1 && record[2] >= 64 &&
+	       fread(head, sizeof(head), 1, f) == 1) {
+		size_t len = record[2] - 64;
+		bool wanted =
+			head[8] == 'S' && head[9] == 0 && !(head[10] & 0x80);
+
+		if (len > room - n || fread(to + n, 1, len, f) != len)
+			break;
+		n += wanted ? len : 0;
+	}
+	return n;
+}
+
+/* Samples of the file into @s; returns how many. */
+static size_t load(const char *path, int16_t *s, size_t room)
+{
+	static const uint8_t pcap[4] = {0xd4, 0xc3, 0xb2, 0xa1};
+	FILE *f = fopen(path, "rb");
+	uint8_t head[44];
+	size_t n = 0;
+
+	if (!f || fread(head, 24, 1, f) != 1)
+		return 0;
+	if (!memcmp(head, pcap, 4))
+		n = load_pcap(f, (uint8_t *)s, room * 2) / 2;
+	else if (fread(head + 24, 20, 1, f) == 1)
+		n = fread(s, 2, room, f);
+	fclose(f);
+	return n;
+}
+
 static int find(const char *path, unsigned channels, unsigned seconds)
 {
 	static int16_t s[1 << 25];
-	FILE *f = fopen(path, "rb");
-	size_t n = f ? fread(s, 1, 44, f) : 0, at = 0, end, bad = 0;
+	size_t n = load(path, s, sizeof(s) / sizeof(s[0])), at = 0, end;
+	size_t bad = 0;
 
-	n = n == 44 ? fread(s, sizeof(s[0]), sizeof(s) / sizeof(s[0]), f) : 0;
 	n -= n % channels;
 	while (at < n && is_silent(s + at, channels))
 		at += channels;
