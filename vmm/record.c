@@ -174,7 +174,7 @@ void record_stream_end(struct record_stream *s)
 /* Anything that can be written from its start on; a reader needs no more. */
 static int open_file(const char *file, int *ret_fd)
 {
-	int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666);
+	int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
 	struct stat st;
 
 	if (fd < 0)

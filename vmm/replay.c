@@ -426,7 +426,7 @@ int replay_stream(struct rec_file *f, uint16_t stream,
 		replay_end(r);
 		ret->marked = r->rd.marked;
 		ret->end = r->rd.end;
-	} else if (r->rd.why) {
+	} else if (rc == -EBADMSG || rc == -EINVAL) {
 		damaged(r, r->rd.why);
 		rc = 0;
 	}

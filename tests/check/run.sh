@@ -118,6 +118,7 @@ step "the include check finds what it is for" tests/check/includes_test.sh
 heading "unit tests"
 units gcc "$B"
 commands gcc "$B"
+results "traces" tests/trace/replay.sh "$B" $kind
 heading "installation"
 results "install" env B="$B" CC=gcc tests/check/install_test.sh
 if [ "$kind" != quick ]; then
@@ -125,6 +126,7 @@ if [ "$kind" != quick ]; then
 	step "build with ASan and UBSan" build asan all unit-build
 	units asan "$B/asan"
 	commands asan "$B/asan"
+	results "traces asan" tests/trace/replay.sh "$B/asan"
 	step "build with TSan" build tsan unit-build
 	# TSan cannot live with every layout of memory
 	fixed="setarch $(uname -m) -R"

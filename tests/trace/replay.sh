@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# replay.sh BUILD [quick] - runs recordings again: those of fixtures/recordings,
+# and, but for `quick`, of every test that drives a controller, made now
+# (BUILD/tests/lib_*_test). Prints `ok` and `FAILED` lines.
+set -u
+TOP=$(cd "$(dirname "$0")/../.." && pwd)
+BUILD=$1 KIND=${2:-full}
+VXHCI=${VXHCI:-$BUILD/vxhci}
+TIMES=10 # each fixture
+work=$(mktemp -d "${TMPDIR:-/tmp}/vxhci-trace.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+bad=0
+
+verdict() { # STATUS NAME: what the replay said is in $work/out
+	if [ "$1" = 0 ]; then
+		echo "ok      $2"
+	else
+		bad=1
+		echo "FAILED  $2 (status $1)"
+		grep -v 'no difference' "$work/out" | head -n 8
+	fi
+}
+
+for f in "$TOP"/fixtures/recordings/*.vxrec; do
+	[ -e "$f" ] || continue
+	set --
+	n=0
+	while [ $n -lt $TIMES ]; do
+		set -- "$@" "$f"
+		n=$((n + 1))
+	done
+	timeout 60 "$VXHCI" replay "$@" >"$work/out" 2>&1
+	verdict $? "recording $(basename "$f" .vxrec), $TIMES times"
+	# what was recorded has its end; a fixture that was cut off tells less
+	! grep -q 'cut off\|ends there' "$work/out" ||
+		verdict "cut off" "recording $(basename "$f" .vxrec) is whole"
+done
+
+[ "$KIND" != quick ] || exit $bad
+for t in "$BUILD"/tests/lib_*_test; do
+	name=$(basename "$t")
+	# this one records and replays by itself; these count allocations
+	case $name in lib_replay_test | lib_bench_gates_test) continue ;; esac
+	mkdir "$work/$name"
+	VXHCI_TEST_RECORD=$work/$name timeout 120 "$t" >"$work/out" 2>&1 || {
+		verdict $? "$name while it is recorded"
+		continue
+	}
+	set -- "$work/$name"/*.vxrec
+	[ -e "$1" ] || continue
+	timeout 60 "$VXHCI" replay "$@" >"$work/out" 2>&1
+	verdict $? "$name: $# controllers run again"
+	rm -rf "${work:?}/$name"
+done
+exit $bad
