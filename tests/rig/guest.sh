@@ -30,6 +30,7 @@ SLOTS=        # slot options, a controller each: '30,xhci,storage=a.img …'
 MODULES="xhci_pci xhci_pci_renesas usb_storage uas sd_mod ext4
 	crc32c_generic crc32c_intel vfat nls_cp437
 	nls_ascii nls_iso8859-1 usbhid hid_generic evdev usbtest usbmon"
+PROGRAMS=     # files that go into the guest's /bin: static ones
 APPEND=       # more kernel command line
 
 guest_work() {
@@ -118,7 +119,9 @@ peer_args() {
 # arguments to look at.
 guest_initramfs() {
 	rm -rf "$WORK/overlay"
-	mkdir -p "$WORK/overlay/test"
+	mkdir -p "$WORK/overlay/test" "$WORK/overlay/bin"
+	# shellcheck disable=SC2086
+	[ -z "$PROGRAMS" ] || cp $PROGRAMS "$WORK/overlay/bin" || return 1
 	init_left=$(($1 - 1))
 	init_script=$2
 	shift 2

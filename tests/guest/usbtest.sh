@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# usbtest.sh KERNEL - Linux's usbtest driver on the built-in device zero, at
+# full, high and super speed in one boot: each of its cases that such a device
+# is for. CHECK_FULL=1 runs them longer. Needs B, the build folder, where the
+# program that runs in the guest is built.
+set -u
+TOP=$(cd "$(dirname "$0")/../.." && pwd)
+. "$TOP/tests/rig/guest.sh"
+
+KERNEL=${1:-newest} CPUS=2 MODULES="xhci_pci xhci_pci_renesas usbtest"
+FULL=${CHECK_FULL:-}
+[ -z "$FULL" ] || TIMEOUT=900
+[ "$VXHCI_PEER" = vxhci ] || die "there is no such device but vxhci's"
+guest_work usbtest
+
+make -s -C "$TOP" B="${B:=build}" CC=gcc "$B/hostrig/static/testusb" >&2 ||
+	die "no testusb"
+case $B in /*) ;; *) B=$TOP/$B ;; esac
+PROGRAMS=$B/hostrig/static/testusb
+
+wakeups() {
+	cat /proc/"${serve_pids# }"/task/*/status |
+		awk '/ctxt_switches/ { n += $2 } END { print n }'
+}
+# What wakes the server in 3 s while nothing is held by the devices.
+host_idle() {
+	sleep 1
+	before=$(wakeups)
+	sleep 3
+	after=$(wakeups)
+	# one that is dead does not wake either
+	grep -q '^State:.[RS]' /proc/"${serve_pids# }"/status || after=dead
+	[ "$after" = dead ] && echo dead || echo $((after - before))
+}
+
+SLOTS="30,xhci,zero,speed=super,zero,speed=high,zero,speed=full"
+allow=$(grep -v '^#' "$TOP/tests/guest/dmesg.allow" | paste -sd '|' -)
+echo "guest: Debian kernel $KERNEL, usbtest"
+guest_boot "$TOP/tests/guest/usbtest.guest.sh" KERNEL="$KERNEL" FULL="$FULL" \
+	ALLOW="$allow" || exit 1
