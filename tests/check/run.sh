@@ -141,6 +141,7 @@ if [ "$kind" != quick ]; then
 	for k in $KERNELS; do
 		step "kernel $k" tests/rig/kernel.sh "$k" &&
 			results "guest $k" tests/guest/storage.sh "$k"
+		results "usbtest $k" env B="$B" tests/guest/usbtest.sh "$k"
 	done
 	results "demo" env B="$B" tests/guest/demo.sh
 	results "host" env B="$B" tests/host/host.sh short
