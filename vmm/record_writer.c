@@ -71,7 +71,7 @@ static int begin_file(struct vxhci_record *r)
 static int write_block(struct vxhci_record *r, const struct record_item *it)
 {
 	struct record_stream *s = it->s;
-	uint8_t small[256] = {(uint8_t)s->why};
+	uint8_t small[256];
 	struct rec_block b = {.type = it->type,
 			      .stream = s->id,
 			      .seq = s->seq,
@@ -79,12 +79,14 @@ static int write_block(struct vxhci_record *r, const struct record_item *it)
 			      .len = it->len};
 	int err = begin_file(r);
 
-	if (it->type != REC_RECORDS) {
-		b.raw = small;
-		b.len = it->type == REC_END
-				? 1
-				: (uint32_t)rec_start_pack(&s->start, small);
+	if (it->type == REC_START)
+		b.len = (uint32_t)rec_start_pack(&s->start, small);
+	if (it->type == REC_END) {
+		small[0] = (uint8_t)s->why; /* set before it was queued */
+		b.len = 1;
 	}
+	if (it->type != REC_RECORDS)
+		b.raw = small;
 	if (err == 0)
 		err = write_at_end(r, r->out, rec_block_pack(&b, r->out));
 	if (err == 0 && it->type != REC_END) {

@@ -308,12 +308,12 @@ static void too_much_ends_with_a_mark(void **state)
 
 	(void)state;
 	out_open(&o);
-	o.r->limit = 2 * REC_BLOCK_RAW;
+	o.r->limit = REC_BLOCK_RAW; /* the second block is too much */
 	record_stream_live(o.s);
 	while (!o.s->ended)
 		out_work(&o, 1000);
 	out_close(&o);
-	assert_in_range(out_read(&o, &rd), 1000, 100000000);
+	assert_in_range(out_read(&o, &rd), 1000, 1000000);
 	assert_true(rd.marked);
 	assert_int_equal(rd.end, REC_OVERFLOW);
 	assert_int_equal(o.lines, 1);
