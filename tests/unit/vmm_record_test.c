@@ -272,6 +272,50 @@ static void a_recording_is_whole(void **state)
 	assert_int_equal(o.lines, 0);
 }
 
+/* Blocks of two controllers, mixed; the one ends before the other. */
+static void controllers_share_a_file(void **state)
+{
+	struct record_stream *s2;
+	struct rec_reader rd;
+	struct rec_file f;
+	struct xhci_tap_rec rec;
+	static uint8_t all[8 << 20];
+	struct xhci *x2;
+	struct out o;
+	FILE *in;
+
+	(void)state;
+	out_open(&o);
+	assert_int_equal(xhci_create(&config, &host_ops, &o, &x2), 0);
+	assert_int_equal(record_stream_add(o.r, x2, &config, "4", &s2), 0);
+	record_stream_live(o.s);
+	record_stream_live(s2);
+	for (unsigned i = 0; i < 300; i++) {
+		out_work(&o, 1000);
+		for (unsigned n = 0; n < 500; n++)
+			xhci_mmio_read(x2, 4 * (n * i % 1000), 4);
+	}
+	xhci_destroy(x2);
+	record_stream_end(s2);
+	out_work(&o, 10);
+	out_close(&o);
+	in = fopen(o.path, "r");
+	assert_non_null(in);
+	assert_int_equal(rec_file_init(&f, all, fread(all, 1, sizeof(all), in)),
+			 0);
+	fclose(in);
+	assert_int_equal(rec_reader_start(&rd, &f, 1), 0);
+	assert_string_equal(rd.start.slot, "4");
+	while (rec_reader_next(&rd, &rec) == 1)
+		;
+	assert_true(rd.marked);
+	assert_int_equal(rd.n, 300 * 500 * 2);
+	assert_int_equal(rec_reader_start(&rd, &f, 2), -ENOENT);
+	rec_file_fini(&f);
+	assert_int_equal(out_read(&o, &rd), 600020);
+	assert_true(rd.marked);
+}
+
 /* What was there stays, until a controller is in the recording. */
 static void nothing_is_emptied_for_nothing(void **state)
 {
@@ -420,6 +464,7 @@ int main(void)
 		cmocka_unit_test(half_a_record_is_none),
 		cmocka_unit_test(expected_things_are_small),
 		cmocka_unit_test(a_recording_is_whole),
+		cmocka_unit_test(controllers_share_a_file),
 		cmocka_unit_test(nothing_is_emptied_for_nothing),
 		cmocka_unit_test(it_is_in_the_file_after_a_second),
 		cmocka_unit_test(too_much_ends_with_a_mark),
