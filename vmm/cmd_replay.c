@@ -140,8 +140,24 @@ static int run_stream(const char *file, struct rec_file *f, uint16_t stream)
 /* A call, and indented what it leads to; what a call gives is in its line. */
 struct shown {
 	uint64_t begin_ns, now_ns;
-	bool open; /* the line has no end yet */
+	enum xhci_tap_kind kind; /* of the line that is kept */
+	char kept[LINE + 64];    /* a call's, not printed yet; "": none */
 };
+
+static void show_kept(struct shown *w)
+{
+	if (w->kept[0])
+		printf("%s\n", w->kept);
+	w->kept[0] = '\0';
+}
+
+/* @w->kept gave @value; turns of work that did nothing are left out. */
+static void show_return(struct shown *w, uint64_t value)
+{
+	if (w->kind != XHCI_TAP_RUN || value)
+		printf("%s -> 0x%" PRIx64 "\n", w->kept, value);
+	w->kept[0] = '\0';
+}
 
 static void show(struct shown *w, uint64_t n, const struct xhci_tap_rec *rec)
 {
@@ -151,19 +167,20 @@ static void show(struct shown *w, uint64_t n, const struct xhci_tap_rec *rec)
 		w->now_ns = rec->arg[0];
 		w->begin_ns = w->begin_ns ? w->begin_ns : w->now_ns;
 	}
-	if (rec->kind == XHCI_TAP_RETURN && w->open) {
-		printf(" -> 0x%" PRIx64 "\n", rec->arg[0]);
-		w->open = false;
+	if (rec->kind == XHCI_TAP_RETURN && w->kept[0]) {
+		show_return(w, rec->arg[0]);
 		return;
 	}
-	if (w->open)
-		printf("\n");
+	show_kept(w);
 	seconds(time, sizeof(time), w->begin_ns, w->now_ns);
-	printf("%8" PRIu64 " %14s %s%s", n, time, rec_is_call(rec) ? "" : "  ",
-	       replay_text(rec, line, sizeof(line)));
-	w->open = rec_is_call(rec);
-	if (!w->open)
-		printf("\n");
+	replay_text(rec, line, sizeof(line));
+	if (!rec_is_call(rec)) {
+		printf("%8" PRIu64 " %14s   %s\n", n, time, line);
+		return;
+	}
+	w->kind = rec->kind;
+	snprintf(w->kept, sizeof(w->kept), "%8" PRIu64 " %14s %s", n, time,
+		 line);
 }
 
 static int read_stream(const char *file, struct rec_file *f, uint16_t stream,
@@ -190,8 +207,7 @@ static int read_stream(const char *file, struct rec_file *f, uint16_t stream,
 		if (mode == EXPLAIN)
 			show(&w, r->n, &rec);
 	}
-	if (w.open)
-		printf("\n");
+	show_kept(&w);
 	seconds(time, sizeof(time), s.begin_ns, s.end_ns);
 	printf("%s: controller %s: %" PRIu64 " records (%" PRIu64
 	       " bytes), %s%s%s\n",
