@@ -14,7 +14,7 @@ many_plug() {
 	done
 }
 many_unplug() { host monitor device_del hub >/dev/null; }
-mice='$(grep -l "QEMU USB Mouse\|QEMU PenPartner" /sys/bus/usb/devices/*/product | wc -l)'
+mice='$(grep -l "QEMU USB Mouse\|Wacom PenPartner" /sys/bus/usb/devices/*/product | wc -l)'
 case_many() {
 	session || return
 	many_plug
