@@ -139,8 +139,9 @@ if [ "$kind" != quick ]; then
 	case $B in /*) VXHCI=$B/vxhci ;; esac
 	step "QEMU" tests/rig/qemu.sh
 	for k in $KERNELS; do
-		step "kernel $k" tests/rig/kernel.sh "$k" &&
-			results "guest $k" tests/guest/storage.sh "$k"
+		step "kernel $k" tests/rig/kernel.sh "$k" || continue
+		results "guest $k" tests/guest/storage.sh "$k"
+		results "guest $k uas" tests/guest/uas.sh "$k"
 		results "usbtest $k" env B="$B" tests/guest/usbtest.sh "$k"
 	done
 	results "demo" env B="$B" tests/guest/demo.sh
