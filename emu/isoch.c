@@ -13,6 +13,7 @@
 #define UF_FRAME 8u    /* microframes a frame */
 #define FRAMES 2048u   /* Frame ID wraps */
 #define WINDOW_MS 895u /* §4.11.2.5: frames ahead that a Frame ID can name */
+#define LATE_MS 16u    /* that much too late is not missed yet */
 #define IST_UF 1u      /* HCSPARAMS2.IST */
 #define LEAD_UF 8u     /* a TD goes to the device this long before */
 
@@ -45,20 +46,20 @@ static uint64_t align_up(uint64_t uf, uint64_t step)
 }
 
 /*
- * The microframe a Frame ID means: the nearest one ahead, or behind when
- * that is beyond the window. True: it is ahead, or now.
+ * The microframe a Frame ID means: the nearest one ahead, or that of now for a
+ * frame that has just passed. False: it has passed longer ago. A device's
+ * frames are not MFINDEX's, so that a guest that was a little slow loses
+ * nothing by it.
  */
 static bool frame_to_uf(uint64_t now, uint16_t frame_id, uint64_t *ret_uf)
 {
 	uint64_t frame = now / UF_FRAME;
 	uint64_t ahead = (frame_id - frame) % FRAMES;
 
-	if (ahead <= WINDOW_MS) {
-		*ret_uf = (frame + ahead) * UF_FRAME;
-		return true;
-	}
-	*ret_uf = 0;
-	return false;
+	if (ahead >= FRAMES - LATE_MS)
+		ahead = 0;
+	*ret_uf = (frame + ahead) * UF_FRAME;
+	return ahead <= WINDOW_MS;
 }
 
 /* The frame named is the one in which the stream's next interval lies. */

@@ -130,7 +130,7 @@ static void a_frame_that_has_passed_is_missed_service(void **state)
 
 	(void)state;
 	advance(f, 100 * MS);
-	late = iso_td(f, ISO_OUT, 0, 192, frame_id(f, 2048 - 5));
+	late = iso_td(f, ISO_OUT, 0, 192, frame_id(f, 2048 - 17));
 	next = iso_td(f, ISO_OUT, 1, 192, TRB_SIA);
 	ring_db(f, 1, ISO_OUT);
 	assert_int_equal(f->dev[1].nheld, 1); /* the ring goes on */
@@ -138,6 +138,24 @@ static void a_frame_that_has_passed_is_missed_service(void **state)
 	packet_end(f, USB_OK, 192);
 	assert_event(xfer_event(f, 1), next, CC_SUCCESS, 0);
 	assert_int_equal(octx_ep_state(f, 1, ISO_OUT), EP_RUNNING);
+	fake_free(f);
+}
+
+/* A slow guest: its first frame went by while it filled the ring */
+static void a_frame_that_has_just_passed_is_not_missed(void **state)
+{
+	struct fake *f = iso_ready(3);
+
+	(void)state;
+	advance(f, 100 * MS);
+	for (unsigned i = 0; i < 8; i++)
+		iso_td(f, ISO_OUT, i, 192, frame_id(f, 2048 - 16 + i));
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 8);
+	while (f->dev[1].nheld)
+		packet_end(f, USB_OK, 192);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(EV_CC(xfer_event(f, i)), CC_SUCCESS);
 	fake_free(f);
 }
 
@@ -333,6 +351,7 @@ int main(void)
 		cmocka_unit_test(frame_id_waits_for_its_frame),
 		cmocka_unit_test(frame_id_across_its_wrap),
 		cmocka_unit_test(a_frame_that_has_passed_is_missed_service),
+		cmocka_unit_test(a_frame_that_has_just_passed_is_not_missed),
 		cmocka_unit_test(window_is_895_frames),
 		cmocka_unit_test(contiguous_frames_follow_the_devices_pace),
 		cmocka_unit_test(underrun_and_overrun),
