@@ -5,7 +5,7 @@
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 VXHCI=${VXHCI:-$TOP/build/vxhci}
-whole=$TOP/fixtures/recordings/linux-6.1-disk.vxrec
+whole=$TOP/fixtures/recordings/linux-6.1-bot.vxrec
 work=$(mktemp -d "${TMPDIR:-/tmp}/vxhci-replay.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 bad=0
@@ -57,7 +57,7 @@ says 0 'no difference' 1 "from a pipe" /dev/stdin <"$whole"
 says 0 'Command Completion Event: Success' - "--explain" --explain "$whole"
 for text in 'guest writes USBCMD = .* R/S' 'guest writes Doorbell 1' \
 	'Enable Slot Command' 'Transfer Event: Short Packet' \
-	'PORTSC 9 .*CCS' 'port 9: a device comes, super speed' \
+	'PORTSC 1 .*CCS' 'port 1: a device comes, high speed' \
 	'Endpoint Context: Running, Bulk IN' 'setup 80 06 0100 0000 0012'; do
 	grep -q "$text" "$work/out" || {
 		bad=1

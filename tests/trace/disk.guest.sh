@@ -1,29 +1,36 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # disk.guest.sh - what a guest does while it is recorded: finds its disk, reads
-# and writes it, lets it sleep and wakes it, and lets the driver go.
+# and writes it, lets it sleep and wakes it (uas cannot), and lets the driver go.
 
 K="linux $KERNEL:"
 find_disk() { disk=$(disk_of_size $((MIB * 2048))); }
 drivers_in() {
 	modprobe xhci_pci &&
 		{ modprobe xhci_pci_renesas 2>/dev/null || :; } &&
-		modprobe usb_storage delay_use=0 && modprobe uas && modprobe sd_mod
+		case $DRIVER in
+		bot) modprobe usb_storage delay_use=0 quirks=1d6b:0104:u ;;
+		uas) modprobe usb_storage delay_use=0 && modprobe uas ;;
+		esac && modprobe sd_mod
+}
+driver_is() { [ -e /sys/bus/usb/drivers/$1/*-*:1.0 ]; }
+driver_right() {
+	case $DRIVER in bot) driver_is usb-storage ;; uas) driver_is uas ;; esac
 }
 read_write() {
-	dd if=/dev/$disk of=/dev/null bs=64k count=32 iflag=direct 2>/dev/null &&
-		dd if=/dev/zero of=/dev/$disk bs=64k count=16 seek=16 \
+	dd if=/dev/"$disk" of=/dev/null bs=64k count=32 iflag=direct 2>/dev/null &&
+		dd if=/dev/zero of=/dev/"$disk" bs=64k count=16 seek=16 \
 			oflag=direct conv=fsync 2>/dev/null &&
-		dd if=/dev/$disk of=/dev/null bs=4k count=64 skip=9 \
+		dd if=/dev/"$disk" of=/dev/null bs=4k count=64 skip=9 \
 			iflag=direct 2>/dev/null
 }
-asleep() { [ "$(cat "$(usb_of $disk)/power/runtime_status")" = suspended ]; }
+asleep() { [ "$(cat "$(usb_of "$disk")/power/runtime_status")" = suspended ]; }
 sleep_and_wake() {
-	for p in "/sys/block/$disk/device/power" "$(usb_of $disk)/power"; do
+	for p in "/sys/block/$disk/device/power" "$(usb_of "$disk")/power"; do
 		echo 200 >"$p/autosuspend_delay_ms" 2>/dev/null
 		echo auto >"$p/control" || return 1
 	done
 	wait_for 10 asleep || return 1
-	dd if=/dev/$disk of=/dev/null bs=64k count=4 skip=3 iflag=direct \
+	dd if=/dev/"$disk" of=/dev/null bs=64k count=4 skip=3 iflag=direct \
 		2>/dev/null
 }
 drivers_out() {
@@ -34,7 +41,8 @@ drivers_out() {
 
 check "$K drivers load" drivers_in
 check "$K a disk" wait_for 20 find_disk
+check "$K driven by $DRIVER" driver_right
 check "$K read and written" read_write
-check "$K asleep and awake" sleep_and_wake
+[ "$DRIVER" = uas ] || check "$K asleep and awake" sleep_and_wake
 check "$K driver gone" drivers_out
 end
