@@ -77,7 +77,7 @@ report() {
 		fail "$K $1: $total, but: $(paste -sd , /tmp/failed)"
 	elif [ ! -s /tmp/cases ]; then
 		fail "$K $1: nothing was run"
-	elif [ $((retries - retries_before)) -gt $((8 * N)) ]; then
+	elif [ $((retries - retries_before)) -gt $((25 * N)) ]; then
 		fail "$K $1: $((retries - retries_before)) unlink retries"
 	elif ! quiet; then
 		fail "$K $1: $total, but the kernel warns"
