@@ -24,7 +24,7 @@ VXHCI_PEER=${VXHCI_PEER:-vxhci}
 KERNEL=newest # 6.1, 6.12 or newest
 CPUS=1
 MEM=512       # MiB
-TIMEOUT=120   # seconds for everything from start to power-off
+TIMEOUT=240   # seconds for everything from start to power-off
 RESETS=       # 1: the machine may be reset; otherwise that ends it
 SLOTS=        # slot options, a controller each: '30,xhci,storage=a.img …'
 MODULES="xhci_pci xhci_pci_renesas usb_storage uas sd_mod ext4
