@@ -121,9 +121,8 @@ enum ep_drain {
 struct xhci_ep {
 	struct xhci_slot *slot; /* borrowed */
 	uint8_t dci;
-	uint8_t ep_type; /* enum ep_type */
-	uint8_t state;   /* enum ep_state; written by endpoint.c */
-	uint8_t drain;   /* enum ep_drain */
+	uint8_t state; /* enum ep_state; written by endpoint.c */
+	uint8_t drain; /* enum ep_drain */
 	struct usb_ep_info info;
 	uint32_t ctx[5];   /* what the output context has, but state, dequeue */
 	struct xhci_epq q; /* its ring; with streams only for `sib` */
@@ -144,7 +143,6 @@ struct xhci_slot {
 	uint32_t plug;            /* which of the devices in that port */
 	uint32_t ctx[4];          /* the output slot context, but its state */
 	uint64_t octx;            /* gpa of the output device context */
-	uint32_t nflight;         /* transfers in flight on all its endpoints */
 	struct xhci_ep *ep[NDCI]; /* owned; by DCI, NULL: disabled */
 };
 

@@ -221,7 +221,6 @@ void td_submit(struct xhci_epq *q, struct xhci_td *td)
 		if (TAPPED(s->x))
 			tap_submit(s->x, td, p->id, rc);
 		if (rc == 0) {
-			s->nflight++;
 			s->x->nflight++;
 			s->x->stats.tds++;
 			q->bytes_flight += td->xfer.length;
@@ -334,7 +333,6 @@ void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 	if (t->actual > t->length)
 		t->actual = t->length;
 	x->nflight--;
-	ep->slot->nflight--;
 	q->bytes_flight -= t->length;
 	x->stats.bytes += t->actual;
 	td->state = TD_DONE;
