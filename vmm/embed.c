@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "vmm/record.h"
@@ -197,16 +198,26 @@ int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
 			 v->opt.slot);
 		goto free_opt;
 	}
+	if (ops->wake == NULL)
+		r = embed_thread_create(v, &v->own);
+	if (r < 0) {
+		snprintf(errbuf, errlen,
+			 "%s,xhci: no event loop: %s: try again", v->opt.slot,
+			 strerror(-r));
+		goto free_lock;
+	}
 	dma_init(&v->dma, embed_mem_released, v);
 	enter(v);
 	r = build(v, rec, errbuf, errlen);
 	v->quiet = false;
 	leave(v);
 	if (r < 0)
-		goto free_lock;
+		goto free_thread;
 	*ret_v = v;
-	v->ops.wake(v->opaque); /* for what was left undone in here */
+	embed_wake(v); /* for what was left undone in here */
 	return 0;
+free_thread:
+	embed_thread_free(v->own);
 free_lock:
 	free_locks(v);
 free_opt:
@@ -228,6 +239,7 @@ void vxhci_destroy(struct vxhci *v)
 {
 	if (v == NULL)
 		return;
+	vxhci_stop(v);
 	enter(v);
 	v->quiet = true;
 	unplug_devices(v);
@@ -238,6 +250,7 @@ void vxhci_destroy(struct vxhci *v)
 		record_stream_end(v->rec);
 	dma_fini(&v->dma);
 	leave(v);
+	embed_thread_free(v->own);
 	free_locks(v);
 	slotopt_free(&v->opt);
 	free(v);

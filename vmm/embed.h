@@ -18,6 +18,7 @@
 #include "pmapper/pmapper.h"
 #include "pmapper/tap.h"
 #include "vmm/dma.h"
+#include "vmm/loop_fds.h"
 #include "vmm/pci.h"
 #include "vmm/slotopt.h"
 #include "vmm/vxhci.h"
@@ -45,6 +46,8 @@ struct vxhci {
 	uint64_t copied;   /* payload bytes copied, over all threads */
 	uint64_t copied_at_enter;
 
+	struct embed_thread *own; /* owned; NULL: the VMM has its own loop */
+
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake_cond;
 	bool woken; /* under wake_lock: since vxhci_destroy() looked last */
@@ -58,6 +61,8 @@ extern const struct hostusb_host_ops embed_hostusb_ops;
 /* Released: nothing points into the mapping with this cookie any more. */
 void embed_mem_released(void *host, void *cookie);
 uint64_t embed_now_ns(struct vxhci *v);
+/* Have vxhci_dispatch() called, by the VMM or by the own thread. Any thread. */
+void embed_wake(struct vxhci *v);
 void embed_log(struct vxhci *v, enum xhci_log level, const char *line);
 
 /*
@@ -66,5 +71,16 @@ void embed_log(struct vxhci *v, enum xhci_log level, const char *line);
  * for the caller to take out. In embed_dev.c.
  */
 int embed_plug_devices(struct vxhci *v, char *err, size_t errlen);
+
+/*
+ * embed_thread.c: the loop that vxhci_start() runs, for a VMM without wake().
+ * Made with the controller, so that what its devices want watched is known
+ * before it runs. embed_thread_free() stops it; NULL is allowed.
+ */
+int embed_thread_create(struct vxhci *v, struct embed_thread **ret_t);
+void embed_thread_free(struct embed_thread *t);
+/* ops.wake() and ops.fd_watch() of such a VMM. Any thread. */
+void embed_thread_wake(struct embed_thread *t);
+void embed_thread_watch(struct embed_thread *t, int fd, short events);
 
 #endif

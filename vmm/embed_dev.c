@@ -55,7 +55,7 @@ static int need_hostusb(struct vxhci *v, char *err, size_t errlen)
 
 	if (v->usb != NULL)
 		return 0;
-	if (v->ops.fd_watch == NULL) {
+	if (v->own == NULL && v->ops.fd_watch == NULL) {
 		snprintf(err, errlen,
 			 "this program has no physical devices: "
 			 "leave it out");

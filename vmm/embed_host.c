@@ -59,6 +59,14 @@ static uint64_t host_now_ns(void *host)
 	return embed_now_ns(host);
 }
 
+void embed_wake(struct vxhci *v)
+{
+	if (v->own != NULL)
+		embed_thread_wake(v->own);
+	else
+		v->ops.wake(v->opaque);
+}
+
 static void host_timer_set(void *host, uint64_t at_ns)
 {
 	struct vxhci *v = host;
@@ -66,7 +74,7 @@ static void host_timer_set(void *host, uint64_t at_ns)
 	v->timer_at = at_ns;
 	if (at_ns < v->told_at && !v->quiet) {
 		v->told_at = at_ns; /* it will ask for the new deadline */
-		v->ops.wake(v->opaque);
+		embed_wake(v);
 	}
 }
 
@@ -76,7 +84,7 @@ static void host_kick(void *host)
 
 	v->kicked = true;
 	if (!v->quiet)
-		v->ops.wake(v->opaque);
+		embed_wake(v);
 }
 
 void embed_log(struct vxhci *v, enum xhci_log level, const char *line)
@@ -100,7 +108,7 @@ static void host_wake(void *host)
 	v->woken = true;
 	pthread_cond_signal(&v->wake_cond);
 	pthread_mutex_unlock(&v->wake_lock);
-	v->ops.wake(v->opaque);
+	embed_wake(v);
 }
 
 void embed_mem_released(void *host, void *cookie)
@@ -135,7 +143,10 @@ static void host_fd_watch(void *host, int fd, short events)
 {
 	struct vxhci *v = host;
 
-	v->ops.fd_watch(v->opaque, fd, events);
+	if (v->own != NULL)
+		embed_thread_watch(v->own, fd, events);
+	else
+		v->ops.fd_watch(v->opaque, fd, events);
 }
 
 const struct hostusb_host_ops embed_hostusb_ops = {

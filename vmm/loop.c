@@ -2,10 +2,10 @@
 #include "vmm/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,9 +18,9 @@ struct loop {
 	struct loop_fd *fds[LOOP_MAX_FDS]; /* borrowed until loop_del() */
 	unsigned nfds;
 	uint64_t deadline_ns; /* LOOP_NEVER: none */
-	int event_fd;         /* owned; readable when woken while asleep */
+	int wake_rd, wake_wr; /* owned; a pipe, readable when woken asleep */
 	atomic_bool woken;    /* work() is wanted */
-	atomic_bool asleep;   /* a waker must write to event_fd */
+	atomic_bool asleep;   /* a waker must write to the pipe */
 	atomic_bool stop;
 	uint64_t linger_max_ns;
 	uint64_t linger_ns; /* now: by what lingering would have caught */
@@ -38,16 +38,18 @@ uint64_t loop_now_ns(void)
 int loop_create(uint64_t (*work)(void *arg), void *arg, struct loop **ret_l)
 {
 	struct loop *l = calloc(1, sizeof(*l));
+	int fds[2];
 
 	if (!l)
 		return -ENOMEM;
-	l->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (l->event_fd < 0) {
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
 		int err = -errno;
 
 		free(l);
 		return err;
 	}
+	l->wake_rd = fds[0];
+	l->wake_wr = fds[1];
 	l->work = work;
 	l->arg = arg;
 	l->deadline_ns = LOOP_NEVER;
@@ -59,7 +61,8 @@ void loop_destroy(struct loop *l)
 {
 	if (!l)
 		return;
-	close(l->event_fd);
+	close(l->wake_rd);
+	close(l->wake_wr);
 	free(l);
 }
 
@@ -99,8 +102,7 @@ void loop_wake(struct loop *l)
 
 	atomic_store(&l->woken, true);
 	if (atomic_exchange(&l->asleep, false)) {
-		uint64_t one = 1;
-		ssize_t n = write(l->event_fd, &one, sizeof(one));
+		ssize_t n = write(l->wake_wr, "", 1);
 
 		(void)n; /* EAGAIN: it is readable already */
 	}
@@ -236,14 +238,14 @@ static int loop_turn(struct loop *l)
 		pfd[i] = (struct pollfd){.fd = of[i]->fd,
 					 .events = of[i]->events};
 	}
-	pfd[n] = (struct pollfd){.fd = l->event_fd, .events = POLLIN};
+	pfd[n] = (struct pollfd){.fd = l->wake_rd, .events = POLLIN};
 
 	ready = loop_wait(l, pfd, n + 1);
 	if (ready < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (pfd[n].revents) {
-		uint64_t count;
-		ssize_t got = read(l->event_fd, &count, sizeof(count));
+		char bytes[16];
+		ssize_t got = read(l->wake_rd, bytes, sizeof(bytes));
 
 		(void)got;
 	}
@@ -257,7 +259,7 @@ static int loop_turn(struct loop *l)
 
 int loop_run(struct loop *l)
 {
-	while (!atomic_load(&l->stop)) {
+	while (!atomic_exchange(&l->stop, false)) {
 		int err = loop_turn(l);
 
 		if (err)

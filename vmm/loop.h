@@ -60,7 +60,7 @@ void loop_linger(struct loop *l, uint64_t max_ns);
 
 /*
  * loop_run - turn until loop_stop(). Returns 0, or -errno if waiting failed.
- * A loop that was stopped before it ran returns at once.
+ * A loop that was stopped before it ran returns at once. It may be run again.
  */
 int loop_run(struct loop *l);
 

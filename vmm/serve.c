@@ -15,7 +15,7 @@
 
 #include "vmm/cmd.h"
 #include "vmm/loop.h"
-#include "vmm/serve_fds.h"
+#include "vmm/loop_fds.h"
 #include "vmm/serve_log.h"
 #include "vmm/serve_socket.h"
 #include "vmm/vfu_server.h"
@@ -30,7 +30,7 @@ struct serve_ctl {
 	struct vfu_server *server; /* owned */
 	struct serve_socket sock;  /* embedded */
 	struct serve_log log;      /* embedded */
-	struct serve_fds fds;      /* embedded: of the host's devices */
+	struct loop_fds fds;       /* embedded: of the host's devices */
 	struct loop *main_loop;    /* borrowed */
 	pthread_t thread;
 	bool started; /* there is a thread to join */
@@ -88,7 +88,7 @@ static void ctl_fd_watch(void *opaque, int fd, short events)
 {
 	struct serve_ctl *c = opaque;
 
-	if (!serve_fds_watch(&c->fds, fd, events))
+	if (!loop_fds_watch(&c->fds, fd, events))
 		serve_log_line(&c->log, VXHCI_LOG_ERROR,
 			       "too many USB devices: one is not listened to");
 }
@@ -105,7 +105,7 @@ static uint64_t ctl_work(void *arg)
 {
 	struct serve_ctl *c = arg;
 
-	serve_fds_apply(&c->fds);
+	loop_fds_apply(&c->fds);
 	return vfu_server_work(c->server);
 }
 
@@ -228,7 +228,7 @@ static int ctl_start(struct serve *s, unsigned i)
 	if (err)
 		return failed("event loop", err);
 	loop_linger(c->loop, linger_ns());
-	err = serve_fds_init(&c->fds, c->loop, ctl_fd_ready, c);
+	err = loop_fds_init(&c->fds, c->loop, ctl_fd_ready, c);
 	if (err) {
 		loop_destroy(c->loop);
 		c->loop = NULL;
@@ -309,7 +309,7 @@ static void ctl_stop(struct serve_ctl *c)
 	serve_socket_close(&c->sock);
 	vxhci_destroy(c->v);
 	if (c->loop) {
-		serve_fds_fini(&c->fds);
+		loop_fds_fini(&c->fds);
 		serve_log_fini(&c->log);
 	}
 	loop_destroy(c->loop);

@@ -48,6 +48,7 @@ struct vxhci_ops {
 	void (*msix)(void *opaque, unsigned vector);
 	/*
 	 * Call vxhci_dispatch() soon. From any thread; may be called often.
+	 * NULL: the VMM has no loop, the library has a thread, vxhci_start().
 	 */
 	void (*wake)(void *opaque);
 	/* One line, no newline. May be NULL. */
@@ -60,7 +61,8 @@ struct vxhci_ops {
 	 * Watch @fd for @events of poll(2), and call vxhci_fd_ready() and
 	 * vxhci_dispatch() when it has one; 0: watch it no longer. From any
 	 * thread, and with the mutex held: it must only pass this on to the
-	 * VMM's loop. NULL: there are no physical devices.
+	 * VMM's loop. NULL: there are no physical devices. Not called where
+	 * wake() is NULL.
 	 */
 	void (*fd_watch)(void *opaque, int fd, short events);
 };
@@ -131,6 +133,18 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns);
  * vxhci_dispatch() looks what it is (and no other does). Any thread.
  */
 void vxhci_fd_ready(struct vxhci *v);
+
+/*
+ * vxhci_start - instead of all that: where ops.wake is NULL, a thread of the
+ * library's own does the work from now on, until vxhci_stop(). It has all
+ * signals blocked, and the callbacks are called from it too. 0; -EINVAL: there
+ * is a wake(); -EALREADY: it runs; -EAGAIN: no thread.
+ * vxhci_stop - the thread has ended when this returns: nothing moves until the
+ * next vxhci_start(). No harm where there is none; vxhci_destroy() does it.
+ * Both from any thread, but one at a time, and not from a callback.
+ */
+int vxhci_start(struct vxhci *v);
+void vxhci_stop(struct vxhci *v);
 
 /* Counters; see the manual page's `status`. */
 struct vxhci_stats {

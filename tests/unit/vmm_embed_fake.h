@@ -121,14 +121,9 @@ static inline uint32_t get32(struct vm *vm, uint64_t gpa)
 	return v;
 }
 
-static inline void vm_create(struct vm *vm, const char *opt)
+/* Of vm->v, just made; and give it memory. */
+static inline void vm_prepare(struct vm *vm)
 {
-	char err[512] = "";
-
-	memset(vm, 0, sizeof(*vm));
-	vm->now_ns = 1000000000;
-	if (vxhci_create(opt, &vm_ops, vm, err, sizeof(err), &vm->v) != 0)
-		fail_msg("%s", err);
 	vm->op = rd(vm, 0) & 0xff;
 	vm->db = rd(vm, 0x14);
 	vm->rt = rd(vm, 0x18);
@@ -137,6 +132,17 @@ static inline void vm_create(struct vm *vm, const char *opt)
 	memset(vm->mem, 0, MEM_LEN);
 	assert_int_equal(
 		vxhci_mem_map(vm->v, MEM_GPA, MEM_LEN, vm->mem, true, vm), 0);
+}
+
+static inline void vm_create(struct vm *vm, const char *opt)
+{
+	char err[512] = "";
+
+	memset(vm, 0, sizeof(*vm));
+	vm->now_ns = 1000000000;
+	if (vxhci_create(opt, &vm_ops, vm, err, sizeof(err), &vm->v) != 0)
+		fail_msg("%s", err);
+	vm_prepare(vm);
 }
 
 static inline void vm_destroy(struct vm *vm)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "vmm/serve_fds.h"
+#include "vmm/loop_fds.h"
 
 /* Any handler that ran makes the loop call work(). */
 static void fd_ready(struct loop_fd *l, short revents)
 {
-	struct serve_fd *w = (struct serve_fd *)(void *)l;
+	struct watched_fd *w = (struct watched_fd *)(void *)l;
 
 	(void)revents;
 	w->of->ready(w->of->arg);
 }
 
-int serve_fds_init(struct serve_fds *f, struct loop *loop,
-		   void (*ready)(void *arg), void *arg)
+int loop_fds_init(struct loop_fds *f, struct loop *loop,
+		  void (*ready)(void *arg), void *arg)
 {
 	int r = pthread_mutex_init(&f->lock, NULL);
 
@@ -21,53 +21,53 @@ int serve_fds_init(struct serve_fds *f, struct loop *loop,
 	f->ready = ready;
 	f->arg = arg;
 	f->changes = 0;
-	for (unsigned i = 0; i < SERVE_FDS_MAX; i++) {
-		f->watched[i] = (struct serve_fd){
+	for (unsigned i = 0; i < LOOP_FDS_MAX; i++) {
+		f->watched[i] = (struct watched_fd){
 			.l = {.fd = -1, .ready = fd_ready}, .of = f};
 		f->want[i].fd = -1;
 	}
 	return 0;
 }
 
-void serve_fds_fini(struct serve_fds *f)
+void loop_fds_fini(struct loop_fds *f)
 {
-	for (unsigned i = 0; i < SERVE_FDS_MAX; i++)
+	for (unsigned i = 0; i < LOOP_FDS_MAX; i++)
 		if (f->watched[i].l.fd >= 0)
 			loop_del(f->loop, &f->watched[i].l);
 	pthread_mutex_destroy(&f->lock);
 }
 
-/* The place of @fd, or a free one; SERVE_FDS_MAX: none. Under the lock. */
-static unsigned find_place(const struct serve_fds *f, int fd)
+/* The place of @fd, or a free one; LOOP_FDS_MAX: none. Under the lock. */
+static unsigned find_place(const struct loop_fds *f, int fd)
 {
-	unsigned i, unused = SERVE_FDS_MAX;
+	unsigned i, unused = LOOP_FDS_MAX;
 
-	for (i = 0; i < SERVE_FDS_MAX; i++) {
+	for (i = 0; i < LOOP_FDS_MAX; i++) {
 		if (f->want[i].fd == fd)
 			return i;
-		if (f->want[i].fd < 0 && unused == SERVE_FDS_MAX)
+		if (f->want[i].fd < 0 && unused == LOOP_FDS_MAX)
 			unused = i;
 	}
 	return unused;
 }
 
-bool serve_fds_watch(struct serve_fds *f, int fd, short events)
+bool loop_fds_watch(struct loop_fds *f, int fd, short events)
 {
 	unsigned i;
 
 	pthread_mutex_lock(&f->lock);
 	i = find_place(f, fd);
-	if (i < SERVE_FDS_MAX) {
+	if (i < LOOP_FDS_MAX) {
 		f->want[i].fd = events ? fd : -1;
 		f->want[i].events = events;
 		f->changes++;
 	}
 	pthread_mutex_unlock(&f->lock);
 	loop_wake(f->loop);
-	return i < SERVE_FDS_MAX || !events;
+	return i < LOOP_FDS_MAX || !events;
 }
 
-static void apply_one(struct serve_fds *f, unsigned i)
+static void apply_one(struct loop_fds *f, unsigned i)
 {
 	struct loop_fd *w = &f->watched[i].l;
 
@@ -85,10 +85,10 @@ static void apply_one(struct serve_fds *f, unsigned i)
 		w->fd = -1;
 }
 
-void serve_fds_apply(struct serve_fds *f)
+void loop_fds_apply(struct loop_fds *f)
 {
 	pthread_mutex_lock(&f->lock);
-	for (unsigned i = 0; f->changes && i < SERVE_FDS_MAX; i++)
+	for (unsigned i = 0; f->changes && i < LOOP_FDS_MAX; i++)
 		apply_one(f, i);
 	f->changes = 0;
 	pthread_mutex_unlock(&f->lock);

@@ -8,11 +8,11 @@
 #include <cmocka.h>
 #include <poll.h>
 
-#include "vmm/serve_fds.h"
+#include "vmm/loop_fds.h"
 
 struct test {
 	struct loop *loop;
-	struct serve_fds fds;
+	struct loop_fds fds;
 	int pipe[2];
 	unsigned ready, turns, stop_at;
 };
@@ -26,7 +26,7 @@ static void *watch(void *arg)
 {
 	struct test *t = arg;
 
-	serve_fds_watch(&t->fds, t->pipe[0], POLLIN);
+	loop_fds_watch(&t->fds, t->pipe[0], POLLIN);
 	return NULL;
 }
 
@@ -36,7 +36,7 @@ static uint64_t work(void *arg)
 	struct test *t = arg;
 	char c;
 
-	serve_fds_apply(&t->fds);
+	loop_fds_apply(&t->fds);
 	t->turns++;
 	if (t->ready && read(t->pipe[0], &c, 1) == 1 && c == 'q')
 		loop_stop(t->loop);
@@ -51,7 +51,7 @@ static int setup(void **state)
 
 	t = (struct test){.ready = 0};
 	assert_int_equal(loop_create(work, &t, &t.loop), 0);
-	assert_int_equal(serve_fds_init(&t.fds, t.loop, on_ready, &t), 0);
+	assert_int_equal(loop_fds_init(&t.fds, t.loop, on_ready, &t), 0);
 	assert_int_equal(pipe(t.pipe), 0);
 	*state = &t;
 	return 0;
@@ -61,7 +61,7 @@ static int teardown(void **state)
 {
 	struct test *t = *state;
 
-	serve_fds_fini(&t->fds);
+	loop_fds_fini(&t->fds);
 	loop_destroy(t->loop);
 	close(t->pipe[0]);
 	close(t->pipe[1]);
@@ -85,9 +85,9 @@ static void unwatched_is_not_told(void **state)
 	struct test *t = *state;
 
 	assert_int_equal(write(t->pipe[1], "x", 1), 1);
-	assert_true(serve_fds_watch(&t->fds, t->pipe[0], POLLIN));
-	assert_true(serve_fds_watch(&t->fds, t->pipe[0], 0));
-	assert_true(serve_fds_watch(&t->fds, t->pipe[0], 0));
+	assert_true(loop_fds_watch(&t->fds, t->pipe[0], POLLIN));
+	assert_true(loop_fds_watch(&t->fds, t->pipe[0], 0));
+	assert_true(loop_fds_watch(&t->fds, t->pipe[0], 0));
 	t->stop_at = 1;
 	assert_int_equal(loop_run(t->loop), 0);
 	assert_int_equal(t->ready, 0);
@@ -98,10 +98,10 @@ static void number_that_comes_back_is_watched(void **state)
 {
 	struct test *t = *state;
 
-	assert_true(serve_fds_watch(&t->fds, t->pipe[0], POLLIN));
-	serve_fds_apply(&t->fds);
-	assert_true(serve_fds_watch(&t->fds, t->pipe[0], 0));
-	assert_true(serve_fds_watch(&t->fds, t->pipe[0], POLLIN));
+	assert_true(loop_fds_watch(&t->fds, t->pipe[0], POLLIN));
+	loop_fds_apply(&t->fds);
+	assert_true(loop_fds_watch(&t->fds, t->pipe[0], 0));
+	assert_true(loop_fds_watch(&t->fds, t->pipe[0], POLLIN));
 	assert_int_equal(write(t->pipe[1], "q", 1), 1);
 	assert_int_equal(loop_run(t->loop), 0);
 	assert_int_equal(t->ready, 1);
@@ -111,13 +111,13 @@ static void more_than_there_is_room_for(void **state)
 {
 	struct test *t = *state;
 
-	for (int i = 0; i < (int)SERVE_FDS_MAX; i++)
-		assert_true(serve_fds_watch(&t->fds, 1000 + i, POLLIN));
-	assert_false(serve_fds_watch(&t->fds, 2000, POLLIN));
-	assert_true(serve_fds_watch(&t->fds, 2000, 0));
-	assert_true(serve_fds_watch(&t->fds, 1000, 0));
-	assert_true(serve_fds_watch(&t->fds, 2000, POLLIN));
-	serve_fds_apply(&t->fds);
+	for (int i = 0; i < (int)LOOP_FDS_MAX; i++)
+		assert_true(loop_fds_watch(&t->fds, 1000 + i, POLLIN));
+	assert_false(loop_fds_watch(&t->fds, 2000, POLLIN));
+	assert_true(loop_fds_watch(&t->fds, 2000, 0));
+	assert_true(loop_fds_watch(&t->fds, 1000, 0));
+	assert_true(loop_fds_watch(&t->fds, 2000, POLLIN));
+	loop_fds_apply(&t->fds);
 }
 
 int main(void)

@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * serve_fds.h - descriptors that a controller wants watched, from whatever
+ * loop_fds.h - descriptors that a controller wants watched, from whatever
  * thread it says so, in the loop of its own thread.
  */
-#ifndef VMM_SERVE_FDS_H
-#define VMM_SERVE_FDS_H
+#ifndef VMM_LOOP_FDS_H
+#define VMM_LOOP_FDS_H
 
 #include <pthread.h>
 
 #include "vmm/loop.h"
 
 /* libusb's own two, and one for each device in a port */
-#define SERVE_FDS_MAX 40u
-_Static_assert(SERVE_FDS_MAX + 2 <= LOOP_MAX_FDS, "room for the socket");
+#define LOOP_FDS_MAX 40u
+_Static_assert(LOOP_FDS_MAX + 2 <= LOOP_MAX_FDS, "room for the socket");
 
-struct serve_fds {
+struct loop_fds {
 	struct loop *loop; /* borrowed */
 	void (*ready)(void *arg);
 	void *arg; /* borrowed */
 	/* the loop's thread only */
-	struct serve_fd {
+	struct watched_fd {
 		struct loop_fd l; /* .fd -1: unused */
-		struct serve_fds *of;
-	} watched[SERVE_FDS_MAX];
+		struct loop_fds *of;
+	} watched[LOOP_FDS_MAX];
 	/* under lock: what is wanted; fd -1: unused */
 	pthread_mutex_t lock;
 	struct {
 		int fd;
 		short events;
-	} want[SERVE_FDS_MAX];
+	} want[LOOP_FDS_MAX];
 	unsigned changes; /* since the loop looked */
 };
 
@@ -36,16 +36,16 @@ struct serve_fds {
  * @ready is called with @arg, in the loop, when one has an event. Returns 0 or
  * -errno.
  */
-int serve_fds_init(struct serve_fds *f, struct loop *loop,
-		   void (*ready)(void *arg), void *arg);
+int loop_fds_init(struct loop_fds *f, struct loop *loop,
+		  void (*ready)(void *arg), void *arg);
 /* The loop does not run any more. */
-void serve_fds_fini(struct serve_fds *f);
+void loop_fds_fini(struct loop_fds *f);
 /*
  * Watch @fd for @events; 0: no longer. Any thread; wakes the loop. False: there
  * is no room for it.
  */
-bool serve_fds_watch(struct serve_fds *f, int fd, short events);
+bool loop_fds_watch(struct loop_fds *f, int fd, short events);
 /* Do what was asked for. The loop's thread, each turn. */
-void serve_fds_apply(struct serve_fds *f);
+void loop_fds_apply(struct loop_fds *f);
 
 #endif
