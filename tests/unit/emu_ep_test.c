@@ -121,6 +121,78 @@ static void set_deq_without_streams(void **state)
 	fake_free(f);
 }
 
+/* §6.4.3.9: the ring is read with the cycle state that the command says */
+static void set_deq_takes_the_cycle_state(void **state)
+{
+	(void)state;
+	for (uint32_t dcs = 0; dcs < 2; dcs++) {
+		struct fake *f = fake_ready(1);
+
+		go_to(f, DCI_IN, EP_STOPPED);
+		assert_int_equal(cmd(f, G_RING(9) | dcs, 0,
+				     T(SET_TR_DEQ) | SLOT(1) | EP(DCI_IN)),
+				 CC_SUCCESS);
+		assert_int_equal(octx_deq(f, 1, DCI_IN), G_RING(9) | dcs);
+		for (uint32_t c = 0; c < 2; c++) {
+			put(f, G_RING(9), 0x400000, 64,
+			    T(NORMAL) | (c ? dcs : !dcs));
+			ring_db(f, 1, DCI_IN);
+			assert_int_equal(f->dev[1].submits, c);
+		}
+		fake_free(f);
+	}
+}
+
+/* How many events were written while the endpoint's context had each state */
+static unsigned events_in[8];
+
+static void note_state(struct fake *f, uint64_t gpa)
+{
+	if (gpa >= G_EV(0, 0) && gpa < G_EV(0, 0) + 16u * f->ev_size)
+		events_in[octx_ep_state(f, 1, DCI_IN)]++;
+}
+
+/* §4.8.3: software looks at the context when it sees the event (iPXE, U-Boot) */
+static void halted_before_its_event(void **state)
+{
+	struct fake *f = fake_ready(1);
+
+	(void)state;
+	put(f, G_RING(DCI_IN), 0x400000, 64, T(NORMAL) | TRB_C | TRB_IOC);
+	ring_db(f, 1, DCI_IN);
+	memset(events_in, 0, sizeof(events_in));
+	f->on_write = note_state;
+	dev_end(&f->dev[1], 0, USB_STALL, 0);
+	run(f);
+	assert_int_equal(events_in[EP_HALTED], 1);
+	assert_int_equal(events_in[EP_RUNNING], 0);
+	assert_int_equal(xfer_events(f), 1);
+	fake_free(f);
+}
+
+/* §4.6.9, of both of its events */
+static void stopped_before_its_events(void **state)
+{
+	struct fake *f = fake_ready(1);
+	uint64_t at;
+
+	(void)state;
+	put(f, G_RING(DCI_IN), 0x400000, 64, T(NORMAL) | TRB_C | TRB_IOC);
+	ring_db(f, 1, DCI_IN);
+	at = cmd_post(f, 0, 0, T(STOP_EP) | SLOT(1) | EP(DCI_IN));
+	run(f);
+	assert_int_equal(f->dev[1].cancels, 1);
+	dev_end_cancelled(&f->dev[1], 0);
+	memset(events_in, 0, sizeof(events_in));
+	f->on_write = note_state;
+	run(f);
+	assert_int_equal(events_in[EP_STOPPED], 2);
+	assert_int_equal(events_in[EP_RUNNING], 0);
+	assert_int_equal(cmd_result(f, at), CC_SUCCESS);
+	assert_int_equal(EV_TYPE(&f->seen[0]), TRB_EV_TRANSFER);
+	fake_free(f);
+}
+
 /* A doorbell is seen once: no transfer twice, none where there is no TRB */
 static void doorbells_are_coalesced(void **state)
 {
@@ -243,6 +315,9 @@ int main(void)
 		cmocka_unit_test(every_action_in_every_state),
 		cmocka_unit_test(endpoint_ids_out_of_range),
 		cmocka_unit_test(set_deq_without_streams),
+		cmocka_unit_test(set_deq_takes_the_cycle_state),
+		cmocka_unit_test(halted_before_its_event),
+		cmocka_unit_test(stopped_before_its_events),
 		cmocka_unit_test(doorbells_are_coalesced),
 		cmocka_unit_test(in_flight_is_limited),
 		cmocka_unit_test(control_requests_one_at_a_time),

@@ -191,6 +191,28 @@ static void commands_wait_for_room(void **state)
 	fake_free(f);
 }
 
+/* Software below 4 GiB may leave the high half of ERDP alone: SeaBIOS does */
+static void room_by_the_low_half_of_erdp(void **state)
+{
+	struct fake *f = fake_new();
+	struct xhci_trb ev;
+
+	(void)state;
+	f->ev_size = 16;
+	start(f);
+	for (unsigned i = 0; i < 20; i++)
+		cmd_post(f, 0, 0, T(NOOP_CMD));
+	run(f);
+	while (ev_take(f, 0, &ev))
+		continue;
+	assert_true(xhci_stats(f->x)->commands < 20);
+	wr(f, REG_IR(0, IR_ERDP),
+	   (uint32_t)(G_EV(0, 0) + f->ev[0].idx * TRB_SIZE) | ERDP_EHB);
+	run(f);
+	assert_int_equal(xhci_stats(f->x)->commands, 20);
+	fake_free(f);
+}
+
 /* A full secondary ring holds its transfers, and loses none either. */
 static void a_secondary_ring_may_be_full(void **state)
 {
@@ -357,6 +379,7 @@ int main(void)
 		cmocka_unit_test(a_full_ring_loses_nothing),
 		cmocka_unit_test(full_is_said_once),
 		cmocka_unit_test(commands_wait_for_room),
+		cmocka_unit_test(room_by_the_low_half_of_erdp),
 		cmocka_unit_test(a_secondary_ring_may_be_full),
 		cmocka_unit_test(wrong_segment_tables),
 		cmocka_unit_test(erdp_outside_the_ring),

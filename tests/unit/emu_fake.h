@@ -52,6 +52,8 @@ struct fake {
 	uint64_t hole;      /* one page (4 KiB) that is not there; 0: none */
 	uint64_t read_only; /* one page that cannot be written; 0: none */
 	unsigned accesses;  /* mem_get() calls */
+	/* called before guest memory at @gpa is written; NULL: nobody cares */
+	void (*on_write)(struct fake *f, uint64_t gpa);
 	/* a control endpoint may share its address with a bulk one */
 	bool lenient;
 	int holds;
@@ -90,6 +92,8 @@ static int fake_mem_get(void *host, uint64_t gpa, size_t len, bool write,
 		return -EFAULT;
 	if (write && f->read_only && gpa / 4096 == f->read_only / 4096)
 		return -EFAULT;
+	if (write && f->on_write)
+		f->on_write(f, gpa);
 	left = MEM_SIZE - gpa;
 	if (f->hole && gpa < f->hole && f->hole - gpa < left)
 		left = f->hole - gpa;
