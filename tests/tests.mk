@@ -76,6 +76,11 @@ check:
 	@B='$(B)' tests/check/run.sh
 check-quick:
 	@B='$(B)' tests/check/run.sh quick
+## make check-mutants  faults planted in a copy of the tree: do the tests notice?
+.PHONY: check-mutants
+check-mutants:
+	@tests/rig/deps.sh check
+	@B='$(B)' tests/mutants/run.sh
 bench:
 	@B='$(B)' tests/bench/run.sh
 format:
