@@ -64,6 +64,20 @@ $(B)/hostrig/linked/%: $(B)/obj/tests/host/%.o
 host-programs: $(addprefix $(B)/hostrig/static/,$(HOST_STATIC)) \
 	$(addprefix $(B)/hostrig/linked/,$(HOST_LINKED))
 
+# a VMM with the library linked in, and a firmware for a guest
+LINKED_SRC := $(wildcard tests/linked/*.c)
+$(call obj,$(LINKED_SRC)): CPPFLAGS += -Ivmm
+$(B)/linked/seabios: $(call obj,$(LINKED_SRC)) $(B)/libvxhci.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lunicorn $(LIBS)
+$(B)/linked/boot.bin: tests/linked/boot.S tests/linked/disk.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. -c -o $(B)/linked/boot.o $<
+	$(Q)$(LD) -Ttext 0x7c00 --oformat binary -o $@ $(B)/linked/boot.o
+.PHONY: linked-programs
+linked-programs: $(B)/linked/seabios $(B)/linked/boot.bin
+
 # these install what is missing, so they must not depend on a build rule
 ## make check-host     physical devices: all of the rig with a guest as host
 check-host:

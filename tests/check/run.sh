@@ -79,6 +79,15 @@ commands() {
 	done
 }
 
+# linked FOLDER [COMMAND…] - a VMM with the library linked in runs a firmware.
+linked() {
+	linked_in=$1
+	shift
+	results "linked $linked_in" timeout 300 "$@" "$linked_in/linked/seabios" \
+		"${SEABIOS:-/usr/share/seabios/bios-256k.bin}" \
+		"$linked_in/linked/boot.bin"
+}
+
 # results NAME COMMAND… - a command that prints its own `ok` and `FAILED` lines;
 # they are shown as they come, and counted.
 results() {
@@ -109,30 +118,34 @@ step "packages" tests/rig/deps.sh check ||
 	{ printf '\n%d passed, %d failed\n' $passed $failed; exit 1; }
 
 heading "build and style"
-step "build with gcc" build gcc all unit-build
+step "build with gcc" build gcc all unit-build linked-programs
 step "format" tests/check/format.sh
 step "includes point one way" tests/check/includes.sh
 step "the include check finds what it is for" tests/check/includes_test.sh
-[ "$kind" = quick ] || step "build with clang" build clang all unit-build
+[ "$kind" = quick ] || step "build with clang" build clang all unit-build linked-programs
 
 heading "unit tests"
 units gcc "$B"
 commands gcc "$B"
 results "traces" tests/trace/replay.sh "$B" $kind
+linked "$B"
 heading "installation"
 results "install" env B="$B" CC=gcc tests/check/install_test.sh
 if [ "$kind" != quick ]; then
 	heading "unit tests with sanitizers"
-	step "build with ASan and UBSan" build asan all unit-build
+	step "build with ASan and UBSan" build asan all unit-build linked-programs
 	units asan "$B/asan"
 	commands asan "$B/asan"
 	results "traces asan" tests/trace/replay.sh "$B/asan"
-	step "build with TSan" build tsan unit-build
+	linked "$B/asan"
+	step "build with TSan" build tsan unit-build linked-programs
 	# TSan cannot live with every layout of memory
 	fixed="setarch $(uname -m) -R"
 	$fixed true 2>/dev/null || fixed=
 	# shellcheck disable=SC2086
 	units tsan "$B/tsan" $fixed
+	# shellcheck disable=SC2086
+	linked "$B/tsan" $fixed
 
 	heading "guests"
 	export VXHCI="$TOP/$B/vxhci"

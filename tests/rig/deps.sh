@@ -14,7 +14,7 @@ packages() {
 	case $1 in
 	build) echo "$build" ;;
 	demo) echo "$build $guest" ;;
-	check) echo "$build $guest clang clang-format libcmocka-dev umockdev tshark patch" ;;
+	check) echo "$build $guest clang clang-format libcmocka-dev umockdev tshark patch libunicorn-dev seabios" ;;
 	bench) echo "$build $guest libcmocka-dev valgrind strace" ;;
 	fuzz) echo "$build clang libclang-rt-dev llvm" ;;
 	*) die "$1: not a purpose: use build, check, demo, bench or fuzz" ;;
