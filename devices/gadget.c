@@ -111,6 +111,11 @@ bool gadget_halted(const struct gadget *g, uint8_t ep)
 	return (g->halted & ep_bit(ep)) != 0;
 }
 
+bool gadget_may_wake(const struct gadget *g)
+{
+	return is_super(g) ? (g->function_wakeup & 1) != 0 : g->remote_wakeup;
+}
+
 void gadget_reply(struct gadget *g, struct usb_xfer *t, const void *buf,
 		  size_t len)
 {

@@ -142,6 +142,11 @@ void gadget_reset(struct gadget *g);
 /* Halt @ep until the host clears it; transfers that follow are stalled. */
 void gadget_halt(struct gadget *g, uint8_t ep);
 bool gadget_halted(const struct gadget *g, uint8_t ep);
+/*
+ * The host lets the device wake it: USB 2.0 §9.1.1.6, or at super speed the
+ * function of interface 0, USB 3.2 §9.2.5.4.
+ */
+bool gadget_may_wake(const struct gadget *g);
 
 /*
  * gadget_reply - end the control IN transfer @t with up to @len bytes of @buf:

@@ -24,13 +24,13 @@ _Static_assert((int)VXHCI_LOG_ERROR == (int)XHCI_LOG_ERROR &&
 		       (int)VXHCI_LOG_DEBUG == (int)XHCI_LOG_DEBUG,
 	       "levels are passed on as they are");
 
-static void enter(struct vxhci *v)
+void embed_enter(struct vxhci *v)
 {
 	pthread_mutex_lock(&v->lock);
 	v->copied_at_enter = usb_copied_bytes();
 }
 
-static void leave(struct vxhci *v)
+void embed_leave(struct vxhci *v)
 {
 	v->copied += usb_copied_bytes() - v->copied_at_enter;
 	pthread_mutex_unlock(&v->lock);
@@ -207,10 +207,10 @@ int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
 		goto free_lock;
 	}
 	dma_init(&v->dma, embed_mem_released, v);
-	enter(v);
+	embed_enter(v);
 	r = build(v, rec, errbuf, errlen);
 	v->quiet = false;
-	leave(v);
+	embed_leave(v);
 	if (r < 0)
 		goto free_thread;
 	*ret_v = v;
@@ -240,7 +240,7 @@ void vxhci_destroy(struct vxhci *v)
 	if (v == NULL)
 		return;
 	vxhci_stop(v);
-	enter(v);
+	embed_enter(v);
 	v->quiet = true;
 	unplug_devices(v);
 	hostusb_destroy(v->usb);
@@ -249,7 +249,7 @@ void vxhci_destroy(struct vxhci *v)
 	if (v->rec != NULL)
 		record_stream_end(v->rec);
 	dma_fini(&v->dma);
-	leave(v);
+	embed_leave(v);
 	embed_thread_free(v->own);
 	free_locks(v);
 	slotopt_free(&v->opt);
@@ -265,51 +265,51 @@ uint64_t vxhci_bar_read(struct vxhci *v, uint32_t off, unsigned size)
 {
 	uint64_t val;
 
-	enter(v);
+	embed_enter(v);
 	if (pci_bar_off(&v->pci)) /* an unsupported request reads as ones */
 		val = size >= 8 ? UINT64_MAX : (1ull << (8 * size)) - 1;
 	else if (off < PCI_MSIX_TABLE)
 		val = xhci_mmio_read(v->x, off, size);
 	else
 		val = pci_msix_read(&v->pci, off, size);
-	leave(v);
+	embed_leave(v);
 	return val;
 }
 
 void vxhci_bar_write(struct vxhci *v, uint32_t off, unsigned size, uint64_t val)
 {
-	enter(v);
+	embed_enter(v);
 	if (pci_bar_off(&v->pci))
 		; /* D3hot: nobody is at home */
 	else if (off < PCI_MSIX_TABLE)
 		xhci_mmio_write(v->x, off, size, val);
 	else
 		pci_msix_write(&v->pci, off, size, val);
-	leave(v);
+	embed_leave(v);
 }
 
 uint32_t vxhci_cfg_read(struct vxhci *v, uint32_t off, unsigned size)
 {
 	uint32_t val;
 
-	enter(v);
+	embed_enter(v);
 	val = pci_cfg_read(&v->pci, off, size);
-	leave(v);
+	embed_leave(v);
 	return val;
 }
 
 void vxhci_cfg_write(struct vxhci *v, uint32_t off, unsigned size, uint32_t val)
 {
-	enter(v);
+	embed_enter(v);
 	pci_cfg_write(&v->pci, off, size, val);
-	leave(v);
+	embed_leave(v);
 }
 
 void vxhci_msix_external(struct vxhci *v, bool on)
 {
-	enter(v);
+	embed_enter(v);
 	pci_msix_external(&v->pci, on);
-	leave(v);
+	embed_leave(v);
 }
 
 int vxhci_msix_entry(struct vxhci *v, unsigned vector, uint64_t *ret_addr,
@@ -317,18 +317,18 @@ int vxhci_msix_entry(struct vxhci *v, unsigned vector, uint64_t *ret_addr,
 {
 	int r;
 
-	enter(v);
+	embed_enter(v);
 	r = pci_msix_entry(&v->pci, vector, ret_addr, ret_data, ret_masked);
-	leave(v);
+	embed_leave(v);
 	return r;
 }
 
 void vxhci_reset(struct vxhci *v)
 {
-	enter(v);
+	embed_enter(v);
 	xhci_reset(v->x);
 	pci_reset(&v->pci);
-	leave(v);
+	embed_leave(v);
 }
 
 int vxhci_mem_map(struct vxhci *v, uint64_t gpa, uint64_t len, void *ptr,
@@ -336,9 +336,9 @@ int vxhci_mem_map(struct vxhci *v, uint64_t gpa, uint64_t len, void *ptr,
 {
 	int r;
 
-	enter(v);
+	embed_enter(v);
 	r = dma_map(&v->dma, gpa, len, ptr, writable, cookie);
-	leave(v);
+	embed_leave(v);
 	return r;
 }
 
@@ -346,17 +346,17 @@ int vxhci_mem_unmap(struct vxhci *v, uint64_t gpa, uint64_t len)
 {
 	int r;
 
-	enter(v);
+	embed_enter(v);
 	r = dma_unmap(&v->dma, gpa, len);
-	leave(v);
+	embed_leave(v);
 	return r;
 }
 
 void vxhci_mem_unmap_all(struct vxhci *v)
 {
-	enter(v);
+	embed_enter(v);
 	dma_unmap_all(&v->dma);
-	leave(v);
+	embed_leave(v);
 }
 
 /* What comes next, the controller's timer or a device's; UINT64_MAX: none */
@@ -388,7 +388,7 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 	uint64_t now, at, timeout = UINT64_MAX;
 	bool more;
 
-	enter(v);
+	embed_enter(v);
 	v->quiet = true;
 	run_timers(v);
 	more = v->usb &&
@@ -405,7 +405,7 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 		now = at > now ? at - now : 0;
 		timeout = now < timeout ? now : timeout;
 	}
-	leave(v);
+	embed_leave(v);
 	*ret_timeout_ns = timeout;
 }
 
@@ -418,7 +418,7 @@ void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret)
 {
 	const struct xhci_stats *s;
 
-	enter(v);
+	embed_enter(v);
 	s = xhci_stats(v->x);
 	*ret = (struct vxhci_stats){
 		.transfers = s->tds,
@@ -434,5 +434,5 @@ void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret)
 		.allocs = s->pool_allocs,
 		.in_flight = xhci_in_flight(v->x),
 	};
-	leave(v);
+	embed_leave(v);
 }

@@ -53,6 +53,10 @@ struct vxhci {
 	bool woken; /* under wake_lock: since vxhci_destroy() looked last */
 };
 
+/* embed.c: what each call from outside begins and ends with */
+void embed_enter(struct vxhci *v);
+void embed_leave(struct vxhci *v);
+
 /* embed_host.c: what the parts below need of the library. @host is @v. */
 extern const struct xhci_host_ops embed_xhci_ops;
 extern const struct pmapper_host_ops embed_pmapper_ops;
@@ -71,6 +75,9 @@ void embed_log(struct vxhci *v, enum xhci_log level, const char *line);
  * for the caller to take out. In embed_dev.c.
  */
 int embed_plug_devices(struct vxhci *v, char *err, size_t errlen);
+
+/* embed_input.c: @d was opened for @v; what a keyboard tells goes to the VMM. */
+void embed_input_open(struct vxhci *v, struct usb_dev *d);
 
 /*
  * embed_thread.c: the loop that vxhci_start() runs, for a VMM without wake().

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices/hid.h"
 #include "devices/storage.h"
 #include "devices/zero.h"
 
@@ -46,6 +47,19 @@ static int open_zero(struct vxhci *v, const struct slot_dev *d, char *err,
 {
 	(void)v;
 	return zero_open(d->speed, ZERO_ZEROES, ret_dev, err, errlen);
+}
+
+static int open_hid(struct vxhci *v, const struct slot_dev *d, char *err,
+		    size_t errlen, struct usb_dev **ret_dev)
+{
+	enum hid_kind kind = d->kind == SLOT_KEYBOARD ? HID_KEYBOARD
+			     : d->kind == SLOT_MOUSE  ? HID_MOUSE
+						      : HID_TABLET;
+	int r = hid_open(kind, d->speed, ret_dev, err, errlen);
+
+	if (r == 0)
+		embed_input_open(v, *ret_dev);
+	return r;
 }
 
 /* One for all physical devices of the controller, with the first of them */
@@ -110,7 +124,8 @@ static int open_physical(struct vxhci *v, const struct slot_dev *d, char *err,
 static dev_open *const openers[SLOT_NKINDS] = {
 	[SLOT_ADDR] = open_physical, [SLOT_PATH] = open_physical,
 	[SLOT_ID] = open_physical,   [SLOT_STORAGE] = open_storage,
-	[SLOT_ZERO] = open_zero,
+	[SLOT_ZERO] = open_zero,     [SLOT_TABLET] = open_hid,
+	[SLOT_KEYBOARD] = open_hid,  [SLOT_MOUSE] = open_hid,
 };
 
 static const char *attach_error(int r)

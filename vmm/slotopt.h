@@ -29,6 +29,7 @@ enum slot_kind {
 	SLOT_ID,   /* id=[,serial=] */
 	SLOT_TABLET,
 	SLOT_KEYBOARD,
+	SLOT_MOUSE,
 	SLOT_STORAGE,
 	SLOT_ZERO,
 	SLOT_REPLAY,
@@ -78,7 +79,8 @@ struct slotopt {
  * be NULL when @errlen is 0.
  *
  * A built-in device without speed= gets one here: storage and zero the
- * fastest a free port has, tablet and keyboard full speed.
+ * fastest a free port has; tablet, keyboard and mouse full speed, or super
+ * speed in a USB 3 port that at= names.
  */
 int slotopt_parse(const char *text, char *err, size_t errlen,
 		  struct slotopt *ret);

@@ -12,6 +12,8 @@
 #define NAME_LEN 96u
 
 #define SPEED(s) (1u << USB_SPEED_##s)
+#define SPEEDS_ALL (SPEED(LOW) | SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER))
+#define SPEEDS_TEXT "low, full, high or super"
 
 /* What a kind of device can be; physical ones say it themselves. */
 static const struct kind {
@@ -23,17 +25,14 @@ static const struct kind {
 	[SLOT_ADDR] = {"bus", 0, "", false},
 	[SLOT_PATH] = {"bus", 0, "", false},
 	[SLOT_ID] = {"id", 0, "", false},
-	[SLOT_TABLET] = {"tablet", SPEED(LOW) | SPEED(FULL) | SPEED(HIGH),
-			 "low, full or high", false},
-	[SLOT_KEYBOARD] = {"keyboard", SPEED(LOW) | SPEED(FULL) | SPEED(HIGH),
-			   "low, full or high", false},
+	[SLOT_TABLET] = {"tablet", SPEEDS_ALL, SPEEDS_TEXT, false},
+	[SLOT_KEYBOARD] = {"keyboard", SPEEDS_ALL, SPEEDS_TEXT, false},
+	[SLOT_MOUSE] = {"mouse", SPEEDS_ALL, SPEEDS_TEXT, false},
 	[SLOT_STORAGE] = {"storage", SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER),
 			  "full, high or super", true},
 	[SLOT_ZERO] = {"zero", SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER),
 		       "full, high or super", true},
-	[SLOT_REPLAY] = {"replay",
-			 SPEED(LOW) | SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER),
-			 "low, full, high or super", false},
+	[SLOT_REPLAY] = {"replay", SPEEDS_ALL, SPEEDS_TEXT, false},
 };
 
 static const char *const speed_names[] = {
@@ -151,12 +150,6 @@ static int check_place(const struct slotopt *o, const struct slot_dev *d,
 				 "ports come after them",
 				 d->at, d->at > o->usb2 ? 3 : 2, name,
 				 speed_names[d->speed], o->usb2);
-	if (d->at > o->usb2 && d->kind != SLOT_REPLAY &&
-	    kinds[d->kind].speeds && !(kinds[d->kind].speeds & SPEED(SUPER)))
-		return slot_fail(e, tok,
-				 "port %u is a USB 3 port and %s is a USB 2 "
-				 "device: write at=1 to %u",
-				 d->at, name, o->usb2);
 	for (const struct slot_dev *b = o->dev; b < d; b++)
 		if (b->at == d->at)
 			return slot_fail(e, tok,
@@ -228,11 +221,12 @@ static void set_speeds(struct slotopt *o)
 		if (d->speed != USB_SPEED_NONE || k->speeds == 0 ||
 		    d->kind == SLOT_REPLAY)
 			continue;
-		if (!k->fast) {
+		if (d->at != 0 && uses_usb3(o, d)) {
+			d->speed = USB_SPEED_SUPER;
+		} else if (!k->fast) {
 			d->speed = USB_SPEED_FULL;
 		} else if (d->at != 0) {
-			d->speed = uses_usb3(o, d) ? USB_SPEED_SUPER
-						   : USB_SPEED_HIGH;
+			d->speed = USB_SPEED_HIGH;
 		} else {
 			d->speed = used3 < o->usb3 ? USB_SPEED_SUPER
 						   : USB_SPEED_HIGH;

@@ -209,6 +209,13 @@ static int take_keyboard(struct parse *p, const char *val)
 	return 0;
 }
 
+static int take_mouse(struct parse *p, const char *val)
+{
+	(void)val;
+	p->dev->kind = SLOT_MOUSE;
+	return 0;
+}
+
 static int take_zero(struct parse *p, const char *val)
 {
 	(void)val;
@@ -335,6 +342,7 @@ const struct key slot_keys[K_NKEYS] = {
 	[K_SERIAL] = {"serial", "TEXT", OF_DEV, take_serial},
 	[K_TABLET] = {"tablet", NULL, BEGINS, take_tablet},
 	[K_KEYBOARD] = {"keyboard", NULL, BEGINS, take_keyboard},
+	[K_MOUSE] = {"mouse", NULL, BEGINS, take_mouse},
 	[K_STORAGE] = {"storage", "FILE", BEGINS, take_storage},
 	[K_READONLY] = {"readonly", NULL, OF_DEV, take_readonly},
 	[K_ZERO] = {"zero", NULL, BEGINS, take_zero},

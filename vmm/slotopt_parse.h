@@ -16,6 +16,7 @@ enum slot_key {
 	K_SERIAL,
 	K_TABLET,
 	K_KEYBOARD,
+	K_MOUSE,
 	K_STORAGE,
 	K_READONLY,
 	K_ZERO,

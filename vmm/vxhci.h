@@ -65,6 +65,12 @@ struct vxhci_ops {
 	 * wake() is NULL.
 	 */
 	void (*fd_watch)(void *opaque, int fd, short events);
+	/*
+	 * The guest changed the lights of the keyboard in @port, VXHCI_LED_*.
+	 * In any thread that is in a call of this controller, and with the
+	 * mutex held: it must only pass this on. May be NULL.
+	 */
+	void (*leds)(void *opaque, unsigned port, unsigned leds);
 };
 
 /*
@@ -145,6 +151,52 @@ void vxhci_fd_ready(struct vxhci *v);
  */
 int vxhci_start(struct vxhci *v);
 void vxhci_stop(struct vxhci *v);
+
+/*
+ * Input: what a person does with a built-in keyboard, mouse or tablet. @port
+ * is where the device is, 0 the first that has such a thing (a wheel: a tablet
+ * or a mouse). The guest gets events in this order, each once; moves that
+ * follow each other are one where it is slow. Any thread.
+ *
+ * Returns 0. -ENODEV: no such device. -EINVAL: it has no such thing, or a
+ * value is out of range. -EAGAIN: the guest is too far behind: nothing has
+ * changed; never for a release or a move. -ENOTCONN: the guest does not use
+ * the device now: it will learn what is held down, and where the pointer is,
+ * when it does, and no more than that.
+ */
+#define VXHCI_ABS_MAX 32767 /* right and lower edge for a tablet */
+#define VXHCI_REL_MAX 32767 /* the longest way in one move of a mouse */
+#define VXHCI_WHEEL_MAX 127 /* steps at once */
+enum vxhci_button {
+	VXHCI_BUTTON_LEFT,
+	VXHCI_BUTTON_RIGHT,
+	VXHCI_BUTTON_MIDDLE,
+	VXHCI_BUTTON_SIDE,
+	VXHCI_BUTTON_EXTRA
+};
+#define VXHCI_LED_NUM 1u
+#define VXHCI_LED_CAPS 2u
+#define VXHCI_LED_SCROLL 4u
+#define VXHCI_LED_COMPOSE 8u
+#define VXHCI_LED_KANA 16u
+/*
+ * @usage: the key as HID usage tables number it (page 7): 0x04 is the key of
+ * a US keyboard that says A, 0xe0 left control.
+ */
+int vxhci_input_key(struct vxhci *v, unsigned port, unsigned usage, bool down);
+int vxhci_input_button(struct vxhci *v, unsigned port, enum vxhci_button button,
+		       bool down);
+/* Tablet: from 0, 0, the upper left corner, to VXHCI_ABS_MAX. */
+int vxhci_input_abs(struct vxhci *v, unsigned port, int x, int y);
+/* Mouse: to the right and down, up to +-VXHCI_REL_MAX. */
+int vxhci_input_rel(struct vxhci *v, unsigned port, int dx, int dy);
+/* Steps up (away from the person) and to the right, up to +-VXHCI_WHEEL_MAX. */
+int vxhci_input_wheel(struct vxhci *v, unsigned port, int up, int right);
+/*
+ * vxhci_key_usage - the usage of a key that has this name, as in vxhci(8):
+ * "a", "enter", "leftctrl". 0: there is none.
+ */
+unsigned vxhci_key_usage(const char *name);
 
 /* Counters; see the manual page's `status`. */
 struct vxhci_stats {

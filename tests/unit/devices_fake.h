@@ -35,7 +35,7 @@ static struct fake {
 	bool many;            /* more than one job may wait */
 	struct pm_work *work; /* the jobs that wait, in order */
 	unsigned jobs;        /* that were given to the worker */
-	unsigned completions, resets, logs;
+	unsigned completions, resets, logs, wakes;
 } fake;
 
 void usb_dev_complete(struct usb_dev *d, struct usb_xfer *t,
@@ -68,6 +68,7 @@ void usb_dev_gone(struct usb_dev *d)
 void usb_dev_wake(struct usb_dev *d)
 {
 	(void)d;
+	fake.wakes++;
 }
 
 void usb_dev_log(struct usb_dev *d, enum xhci_log level, const char *fmt, ...)

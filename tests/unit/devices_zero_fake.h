@@ -1,85 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * devices_zero_fake.h - the device zero with a clock that the test moves, and
- * what both of its tests need. Included once by each.
+ * devices_zero_fake.h - the device zero, and what both of its tests need.
+ * Included once by each.
  */
 #ifndef TESTS_DEVICES_ZERO_FAKE_H
 #define TESTS_DEVICES_ZERO_FAKE_H
 
-#include "devices_fake.h"
+#include "devices_clock.h"
 
 #include "devices/gadget.h"
 #include "devices/zero.h"
 
-#define MS 1000000ull
 #define CONFIG_SOURCE 3
 #define CONFIG_LOOP 2
-
-static struct fake_clock {
-	uint64_t now;
-	struct pm_timer *set[8]; /* NULL: a free place */
-	unsigned fired;
-} timers;
-
-uint64_t pm_now_ns(struct pmapper *pm)
-{
-	assert_non_null(pm);
-	return timers.now;
-}
-
-void pm_timer_cancel(struct pmapper *pm, struct pm_timer *t)
-{
-	(void)pm;
-	for (unsigned i = 0; i < 8; i++)
-		if (timers.set[i] == t)
-			timers.set[i] = NULL;
-	t->set = false;
-}
-
-void pm_timer_set(struct pmapper *pm, struct pm_timer *t, uint64_t at_ns)
-{
-	unsigned i;
-
-	pm_timer_cancel(pm, t);
-	for (i = 0; timers.set[i]; i++)
-		assert_true(i < 7);
-	timers.set[i] = t;
-	t->set = true;
-	t->at_ns = at_ns;
-}
-
-static inline uint64_t clock_deadline(void)
-{
-	uint64_t at = UINT64_MAX;
-
-	for (unsigned i = 0; i < 8; i++)
-		if (timers.set[i] && timers.set[i]->at_ns < at)
-			at = timers.set[i]->at_ns;
-	return at;
-}
-
-/* Sleeps until @at and wakes once, however many timers went by. */
-static inline void clock_late(uint64_t at)
-{
-	timers.now = at;
-	for (unsigned i = 0; i < 8; i++) {
-		struct pm_timer *t = timers.set[i];
-
-		if (!t || t->at_ns > at)
-			continue;
-		pm_timer_cancel(NULL, t);
-		timers.fired++;
-		t->fire(t, at);
-	}
-}
-
-/* Wakes at each deadline up to @at. */
-static inline void clock_to(uint64_t at)
-{
-	while (clock_deadline() <= at)
-		clock_late(clock_deadline());
-	timers.now = at;
-}
 
 static inline struct usb_dev *zero_new(enum usb_speed speed,
 				       enum zero_pattern pattern)
@@ -87,9 +20,7 @@ static inline struct usb_dev *zero_new(enum usb_speed speed,
 	struct usb_dev *d = NULL;
 	char err[128] = "";
 
-	memset(&fake, 0, sizeof(fake));
-	memset(&timers, 0, sizeof(timers));
-	timers.now = 1000 * MS;
+	clock_init();
 	assert_int_equal(zero_open(speed, pattern, &d, err, sizeof(err)), 0);
 	d->pm = (struct pmapper *)(uintptr_t)16; /* only handed on */
 	return d;
@@ -132,13 +63,5 @@ static inline void iso_submit(struct usb_dev *d, struct iso *i, uint8_t ep,
 	i->f->x.frame = frame;
 	fake_submit(d, i->f);
 }
-
-/* What submit() was given ended like this. */
-#define assert_ended(f, st, n)                        \
-	do {                                          \
-		assert_true((f)->done);               \
-		assert_int_equal((f)->x.status, st);  \
-		assert_int_equal((f)->x.actual, (n)); \
-	} while (0)
 
 #endif

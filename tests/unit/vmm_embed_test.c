@@ -12,10 +12,6 @@ static void create_says_what_is_wrong(void **state)
 		const char *err;
 	} rows[] = {
 		{"30", -EINVAL, "30: no controller: write 30,xhci"},
-		{"30,xhci,tablet", -EINVAL,
-		 "tablet: not in this version: leave it out"},
-		{"30,xhci,keyboard", -EINVAL,
-		 "keyboard: not in this version: leave it out"},
 		{"30,xhci,replay=f", -EINVAL,
 		 "replay=f: not in this version: leave it out"},
 		/* these need ops.fd_watch, which this VMM does not have */

@@ -11,8 +11,8 @@
 
 #include "vmm/slotopt.h"
 
-#define UNKNOWN                                                         \
-	"unknown option: write bus=, id=, tablet, keyboard, storage=, " \
+#define UNKNOWN                                                                \
+	"unknown option: write bus=, id=, tablet, keyboard, mouse, storage=, " \
 	"zero, replay=, at=, speed=, usb2=, usb3=, pci= or reset="
 #define BAD_PATH                                                         \
 	"not a port path: write numbers from 1 to 255 with dots, as in " \
@@ -166,8 +166,6 @@ static const struct {
 	 "speed=high: no device before it: write DEVICE,speed=high"},
 	{"30,xhci,tablet,speed=fast",
 	 "speed=fast: unknown speed: write speed=low, full, high or super"},
-	{"30,xhci,tablet,speed=super",
-	 "speed=super: does not fit tablet: write speed=low, full or high"},
 	{"30,xhci,storage=d,speed=low",
 	 "speed=low: does not fit storage=d: write speed=full, high or "
 	 "super"},
@@ -180,9 +178,9 @@ static const struct {
 	{"30,xhci,usb2=2,usb3=1,tablet,at=4",
 	 "at=4: no such port for tablet: write at=1 to 3, or more ports "
 	 "with usb2= and usb3="},
-	{"30,xhci,tablet,at=9",
-	 "at=9: port 9 is a USB 3 port and tablet is a USB 2 device: write "
-	 "at=1 to 8"},
+	{"30,xhci,tablet,speed=low,at=9",
+	 "at=9: port 9 is a USB 3 port and tablet has speed=low: USB 2 "
+	 "ports are 1 to 8, USB 3 ports come after them"},
 	{"30,xhci,storage=d,speed=super,at=8",
 	 "at=8: port 8 is a USB 2 port and storage=d has speed=super: USB 2 "
 	 "ports are 1 to 8, USB 3 ports come after them"},
