@@ -38,6 +38,7 @@ OPT ?= -O2 -g
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
+SAN_cov := --coverage
 SAN_FLAGS := $(SAN_$(SAN))
 HARDEN := $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
 	-fstack-protector-strong
@@ -64,6 +65,7 @@ help:
 ## make demo           boots a Linux guest that uses a USB disk through vxhci
 ## make check          all tests
 ## make check-quick    the inner loop, under a minute
+## make coverage       lines and branches of emu/ that its unit tests reach
 ## make bench          counts and times a transfer
 ## make install        to PREFIX (/usr/local), LIBDIR, DESTDIR; and uninstall
 ## make format         runs clang-format over the tree

@@ -45,7 +45,7 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(BENCH_LOAD) $(below_lib)
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done
 
-.PHONY: unit-build demo check check-quick format bench
+.PHONY: unit-build demo check check-quick format bench coverage
 unit-build: $(UNIT)
 
 # what runs in the guests of the host rig: without a C library of their own,
@@ -95,6 +95,8 @@ check-quick:
 check-mutants:
 	@tests/rig/deps.sh check
 	@B='$(B)' tests/mutants/run.sh
+coverage:
+	@B='$(B)' tests/check/coverage.sh
 bench:
 	@B='$(B)' tests/bench/run.sh
 format:
