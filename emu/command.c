@@ -19,14 +19,14 @@ struct cmd_rule {
 	unsigned (*finish)(struct xhci *x); /* after CMD_WAIT; same */
 };
 
-static unsigned cmd_slot_id(const struct xhci *x)
+unsigned command_slot_id(const struct xhci *x)
 {
 	return TRB_SLOT(x->cmd.trb.control);
 }
 
-static bool cmd_slot(struct xhci *x)
+bool command_slot(struct xhci *x)
 {
-	x->cmd.slot = slot_get(x, cmd_slot_id(x));
+	x->cmd.slot = slot_get(x, command_slot_id(x));
 	return x->cmd.slot != NULL;
 }
 
@@ -49,7 +49,7 @@ static unsigned begin_enable_slot(struct xhci *x)
 
 static unsigned begin_disable_slot(struct xhci *x)
 {
-	if (!cmd_slot(x))
+	if (!command_slot(x))
 		return CC_SLOT_NOT_ENABLED;
 	return wait_for(x, UINT32_MAX, DRAIN_DROP);
 }
@@ -65,7 +65,7 @@ static unsigned begin_address(struct xhci *x)
 {
 	enum cc cc;
 
-	if (!cmd_slot(x))
+	if (!command_slot(x))
 		return CC_SLOT_NOT_ENABLED;
 	cc = slot_address_check(x->cmd.slot, x->cmd.trb.param & ~0xfull,
 				x->cmd.trb.control & TRB_BSR);
@@ -83,7 +83,7 @@ static unsigned begin_configure(struct xhci *x)
 {
 	enum cc cc;
 
-	if (!cmd_slot(x))
+	if (!command_slot(x))
 		return CC_SLOT_NOT_ENABLED;
 	cc = slot_configure_check(x->cmd.slot, x->cmd.trb.param & ~0xfull,
 				  x->cmd.trb.control & TRB_DC);
@@ -99,7 +99,7 @@ static unsigned finish_configure(struct xhci *x)
 
 static unsigned begin_evaluate(struct xhci *x)
 {
-	if (!cmd_slot(x))
+	if (!command_slot(x))
 		return CC_SLOT_NOT_ENABLED;
 	return slot_evaluate(x->cmd.slot, x->cmd.trb.param & ~0xfull);
 }
@@ -114,7 +114,7 @@ static enum cc ep_command_check(struct xhci *x, enum ep_event ev)
 {
 	unsigned dci = TRB_EP(x->cmd.trb.control);
 
-	if (!cmd_slot(x))
+	if (!command_slot(x))
 		return CC_SLOT_NOT_ENABLED;
 	if (dci == 0)
 		return CC_TRB_ERROR;
@@ -225,7 +225,7 @@ static unsigned finish_set_deq(struct xhci *x)
 
 static unsigned begin_reset_device(struct xhci *x)
 {
-	if (!cmd_slot(x))
+	if (!command_slot(x))
 		return CC_SLOT_NOT_ENABLED;
 	if (x->cmd.slot->state < SLOT_ADDRESSED)
 		return CC_CONTEXT_STATE_ERROR; /* §4.5.3: no such edge */
@@ -238,37 +238,6 @@ static unsigned finish_reset_device(struct xhci *x)
 	return CC_SUCCESS;
 }
 
-/* §4.6.15: percent free on each port of one protocol, for a device's speed */
-static unsigned begin_port_bandwidth(struct xhci *x)
-{
-	unsigned speed = (x->cmd.trb.control >> 16) & 0xf;
-	uint8_t bw[32] = {0};
-	bool usb3;
-
-	if (cmd_slot_id(x) != 0) /* secondary bandwidth domains: no hubs */
-		return cmd_slot(x) ? CC_TRB_ERROR : CC_SLOT_NOT_ENABLED;
-	if (speed < USB_SPEED_FULL || speed > USB_SPEED_SUPER_PLUS)
-		return CC_TRB_ERROR;
-	usb3 = speed >= USB_SPEED_SUPER;
-	for (unsigned i = 0; i < x->nports; i++)
-		if (x->port[i].usb3 == usb3) /* USB 2.0 §5.6.4: periodic part */
-			bw[i + 1] = speed == USB_SPEED_HIGH ? 80 : 90;
-	if (mem_write(x, x->cmd.trb.param & ~0xfull, bw,
-		      (x->nports + 8) / 8 * 8) != 0)
-		return CC_TRB_ERROR;
-	return CC_SUCCESS;
-}
-
-/* §4.6.16: a packet for the link partner on a USB 3 port */
-static unsigned begin_force_header(struct xhci *x)
-{
-	unsigned port = cmd_slot_id(x);
-
-	if (port < 1 || port > x->nports || !x->port[port - 1].usb3)
-		return CC_TRB_ERROR;
-	return port_enabled(&x->port[port - 1]) ? CC_SUCCESS : CC_UNDEFINED;
-}
-
 static unsigned begin_noop(struct xhci *x)
 {
 	(void)x;
@@ -277,9 +246,8 @@ static unsigned begin_noop(struct xhci *x)
 
 /*
  * What is not here is refused with TRB Error (§4.6.1): Force Event is for
- * virtualised controllers (HCCPARAMS1.VI=0), Negotiate Bandwidth, Latency
- * Tolerance and extended properties for those that say they have them
- * (HCCPARAMS1.BNC=0, LTC=0; HCCPARAMS2.GSC=0).
+ * virtualised controllers, extended properties for those that say they have
+ * them (HCCPARAMS2.GSC=0).
  */
 static const struct cmd_rule cmd_rules[64] = {
 	[TRB_ENABLE_SLOT] = {begin_enable_slot, NULL},
@@ -291,8 +259,10 @@ static const struct cmd_rule cmd_rules[64] = {
 	[TRB_STOP_EP] = {begin_stop_ep, finish_stop_ep},
 	[TRB_SET_TR_DEQ] = {begin_set_deq, finish_set_deq},
 	[TRB_RESET_DEVICE] = {begin_reset_device, finish_reset_device},
-	[TRB_GET_PORT_BW] = {begin_port_bandwidth, NULL},
-	[TRB_FORCE_HEADER] = {begin_force_header, NULL},
+	[TRB_NEGOTIATE_BW] = {command_negotiate, NULL},
+	[TRB_SET_LATENCY] = {command_latency, NULL},
+	[TRB_GET_PORT_BW] = {command_port_bandwidth, NULL},
+	[TRB_FORCE_HEADER] = {command_force_header, NULL},
 	[TRB_NOOP_CMD] = {begin_noop, NULL},
 };
 
@@ -334,7 +304,7 @@ static bool command_end(struct xhci *x, enum cc cc)
 	}
 	if (said)
 		return true;
-	return post_completion(x, cc, c->gpa, cmd_slot_id(x));
+	return post_completion(x, cc, c->gpa, command_slot_id(x));
 }
 
 /* The command that waited; false: it still does, or its event does */
@@ -404,7 +374,7 @@ static bool command_stop(struct xhci *x)
 	if (c->busy && !c->aborted) {
 		c->aborted = true;
 		if (!post_completion(x, CC_COMMAND_ABORTED, c->gpa,
-				     cmd_slot_id(x)))
+				     command_slot_id(x)))
 			return false;
 	}
 	if (!post_completion(x, CC_COMMAND_RING_STOPPED, c->ring.deq, 0))

@@ -21,6 +21,7 @@
 #define RUN_TRBS 1024u           /* TRBs read in one slice of xhci_run() */
 #define RUN_CMDS 16u             /* commands in one slice */
 #define NDCI 32u
+#define NOTE_TYPES 16u /* of device notifications */
 
 struct xhci_ep;
 
@@ -103,7 +104,8 @@ struct xhci_epq {
 	bool stop_known;
 	uint16_t stop_intr;
 	uint32_t stop_len;
-	bool ready; /* on the controller's list of rings with work */
+	uint8_t wants_room; /* n + 1: an event of its waits for interrupter n */
+	bool ready; /* on the list of rings with work, or on that one's */
 	struct xhci_epq *ready_next;
 	uint16_t stream;      /* id, 0: the endpoint has no streams */
 	uint8_t sct;          /* of its stream context */
@@ -144,13 +146,20 @@ struct xhci_slot {
 	uint32_t ctx[4];          /* the output slot context, but its state */
 	uint64_t octx;            /* gpa of the output device context */
 	struct xhci_ep *ep[NDCI]; /* owned; by DCI, NULL: disabled */
+	/* notify.c: events that are due */
+	bool bw_asked;
+	uint16_t notes; /* a bit a type */
+	uint64_t note[NOTE_TYPES];
 };
 
 /* §4.15, §4.19: where a root hub port is */
 enum port_state {
 	PORT_OFF, /* PP=0 */
 	PORT_DISCONNECTED,
-	PORT_DISABLED, /* USB 2: connected, not enabled. USB 3: SS.Disabled */
+	PORT_DISABLED,   /* USB 2: connected, not enabled. USB 3: SS.Disabled */
+	PORT_INACTIVE,   /* USB 3: the link failed */
+	PORT_COMPLIANCE, /* USB 3: the link did not train */
+	PORT_TEST,       /* USB 2: a test mode, until HCRST */
 	PORT_RESET,
 	PORT_U0, /* enabled */
 	PORT_U3,
@@ -162,6 +171,7 @@ enum port_event {
 	PE_CONNECT,
 	PE_DISCONNECT,
 	PE_RESET,
+	PE_WARM_RESET,
 	PE_RESET_DONE,
 	PE_RESET_FAILED,
 	PE_DISABLE, /* PED=1 written */
@@ -173,6 +183,10 @@ enum port_event {
 	PE_LINK_DISABLED,
 	PE_LINK_RXDETECT,
 	PE_WAKE,
+	PE_LINK_ERROR,
+	PE_TRAIN_ERROR,
+	PE_CONFIG_ERROR,
+	PE_TEST,
 	PORT_NEVENTS
 };
 
@@ -189,6 +203,9 @@ struct xhci_port {
 	uint8_t state;    /* enum port_state; written by port.c */
 	uint8_t speed;    /* enum usb_speed of what is plugged in */
 	bool warm;        /* the reset under way is a warm one */
+	bool fwake;       /* the device woke the link, and says so in U0 */
+	bool oca;         /* too much current is drawn */
+	uint16_t lec;     /* link errors, PORTLI */
 	uint32_t plug;    /* devices plugged in so far */
 	uint32_t changes; /* PORTSC change bits set */
 	uint32_t wakes;
@@ -205,11 +222,13 @@ struct xhci_intr {
 	uint64_t erstba, erdp;
 	bool loaded;  /* seg[] holds the segment table */
 	bool full;    /* Event Ring Full was reported, nothing fits */
+	bool held;    /* something found no room since ERDP moved */
 	bool pending; /* an event that wants an interrupt was written */
 	bool pcs;
 	uint8_t nseg, cur;
-	uint32_t idx;     /* where in seg[cur] the next event goes */
-	uint64_t next_ns; /* no interrupt before, IMOD */
+	uint32_t idx;          /* where in seg[cur] the next event goes */
+	uint64_t next_ns;      /* no interrupt before, IMOD */
+	struct xhci_epq *wait; /* rings whose next event finds no room */
 	struct {
 		uint64_t base;
 		uint32_t size;
@@ -247,7 +266,9 @@ struct xhci {
 	uint32_t usbcmd, usbsts, dnctrl, config; /* xhci.c, regs.c */
 	uint64_t dcbaap;
 	uint32_t legsup;
+	uint16_t belt;  /* §4.6.14, as software set it */
 	bool resetting; /* waits for transfers in flight */
+	bool light;     /* and leaves the ports alone */
 	bool bus_master;
 	bool kicked;       /* the host knows that there is work */
 	bool again;        /* there is more since xhci_run() began */
@@ -270,7 +291,7 @@ struct xhci {
 	uint32_t nstreams;       /* stream rings in use */
 	struct xhci_td *td_free; /* pool */
 	uint32_t nflight, ntds, nelems;
-	bool held;            /* something waits for room in an event ring */
+	bool notify;          /* a slot has events, notify.c */
 	bool starved;         /* a ring waits for a TD of the pool */
 	struct xhci_tap *tap; /* owned; NULL: nobody listens */
 	struct xhci_stats stats;
@@ -411,6 +432,8 @@ uint64_t slot_ep_ctx_gpa(const struct xhci_slot *s, unsigned dci);
 struct xhci_port *slot_port(const struct xhci_slot *s);
 
 /* command.c */
+unsigned command_slot_id(const struct xhci *x);
+bool command_slot(struct xhci *x); /* to x->cmd.slot; false: not enabled */
 void command_doorbell(struct xhci *x);
 void command_crcr_write(struct xhci *x, bool high, uint32_t v);
 uint32_t command_crcr_read(const struct xhci *x);
@@ -420,12 +443,20 @@ void command_timer(struct xhci *x, uint64_t now_ns);
 void command_halt(struct xhci *x);
 void command_reset(struct xhci *x);
 
-/* port.c */
+/* command_bus.c; each is a command's begin */
+unsigned command_negotiate(struct xhci *x);
+unsigned command_latency(struct xhci *x);
+unsigned command_port_bandwidth(struct xhci *x);
+unsigned command_force_header(struct xhci *x);
+
+/* port_rules.c, port.c */
 extern const struct port_rule port_rules[2][PORT_NSTATES][PORT_NEVENTS];
 void port_init(struct xhci *x);
 void port_reset_all(struct xhci *x);
 uint32_t portsc_read(const struct xhci_port *p);
 void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v);
+void portpmsc_write(struct xhci *x, struct xhci_port *p, uint32_t v);
+uint32_t portli_read(const struct xhci_port *p);
 void port_flush_events(struct xhci *x);
 /* The device of a port is reset; there is one */
 void port_device_reset(struct xhci *x, struct xhci_port *p, bool warm);
@@ -434,10 +465,27 @@ static inline bool port_enabled(const struct xhci_port *p)
 	return p->state == PORT_U0 && p->ops;
 }
 
+/* notify.c */
+void notify_device(struct xhci_port *p, struct xhci *x, unsigned type,
+		   uint64_t value);
+void notify_ask_bandwidth(struct xhci_slot *s);
+void notify_flush(struct xhci *x);
+
+/* bandwidth.c; endpoints of x->cmd are in place of those that a slot has */
+unsigned bw_limit(
+	unsigned speed); /* percent that periodic endpoints may have */
+bool bw_slot_is_periodic(const struct xhci_slot *s);
+bool bw_fits(const struct xhci_slot *s, uint32_t drop, uint32_t add);
+unsigned bw_available(const struct xhci *x, unsigned port, unsigned speed);
+bool bw_latency_fits(const struct xhci_slot *s, uint32_t mel_us, uint32_t drop,
+		     uint32_t add);
+
 /* intr.c */
 bool intr_has_room(struct xhci *x, unsigned n);
 /* Write an event; false: the ring is full, try again when it has room. */
 bool intr_post(struct xhci *x, unsigned n, struct xhci_trb *ev, bool bei);
+/* @q has its turn again when there is room in the ring of @n. */
+void intr_wait(struct xhci *x, unsigned n, struct xhci_epq *q);
 uint32_t intr_reg_read(struct xhci *x, unsigned n, uint32_t off);
 void intr_reg_write(struct xhci *x, unsigned n, uint32_t off, uint32_t v);
 void intr_reset(struct xhci *x);

@@ -54,26 +54,12 @@ void ep_set_state(struct xhci_ep *ep, enum ep_state st)
 	ep_write_ctx(ep);
 }
 
-void ep_ready(struct xhci_epq *q)
-{
-	struct xhci *x = q->ep->slot->x;
-
-	if (q->ready)
-		return;
-	q->ready = true;
-	q->ready_next = NULL;
-	if (x->ready_tail)
-		x->ready_tail->ready_next = q;
-	else
-		x->ready_head = q;
-	x->ready_tail = q;
-	xhci_kick(x);
-}
-
 static void ready_remove(struct xhci_epq *q)
 {
 	struct xhci *x = q->ep->slot->x;
-	struct xhci_epq **p = &x->ready_head, *last = NULL;
+	struct xhci_epq **p = q->wants_room ? &x->intr[q->wants_room - 1].wait
+					    : &x->ready_head;
+	struct xhci_epq *last = NULL;
 
 	if (!q->ready)
 		return;
@@ -82,9 +68,27 @@ static void ready_remove(struct xhci_epq *q)
 		p = &last->ready_next;
 	}
 	*p = q->ready_next;
-	if (x->ready_tail == q)
+	if (!q->wants_room && x->ready_tail == q)
 		x->ready_tail = last;
 	q->ready = false;
+}
+
+void ep_ready(struct xhci_epq *q)
+{
+	struct xhci *x = q->ep->slot->x;
+
+	if (q->ready && !q->wants_room)
+		return;
+	ready_remove(q); /* it may be different now */
+	q->wants_room = 0;
+	q->ready = true;
+	q->ready_next = NULL;
+	if (x->ready_tail)
+		x->ready_tail->ready_next = q;
+	else
+		x->ready_head = q;
+	x->ready_tail = q;
+	xhci_kick(x);
 }
 
 static void ep_ready_all(struct xhci_ep *ep)

@@ -139,13 +139,20 @@ enum cc {
 #define HCIVERSION 0x0120u
 #define ERST_MAX_LOG2 4u /* ERST Max: 16 segments */
 #define HCC1_AC64 (1u << 0)
+#define HCC1_BNC (1u << 1)
 #define HCC1_CSZ (1u << 2)
 #define HCC1_PPC (1u << 3)
+#define HCC1_LHRC (1u << 5)
+#define HCC1_LTC (1u << 6)
 #define HCC1_PAE (1u << 8)
 #define HCC1_SPC (1u << 9)
 #define HCC1_SEC (1u << 10)
 #define HCC1_CFC (1u << 11)
 #define HCC1_MAXPSA_SHIFT 12
+#define HCC2_U3C (1u << 0)
+#define HCC2_CMC (1u << 1)
+#define HCC2_FSC (1u << 2)
+#define HCC2_LEC (1u << 4)
 #define MAXPSA 4u /* primary stream arrays of up to 2^(4+1) contexts */
 
 /* where the regions lie; XHCI_MMIO_SIZE in all */
@@ -184,6 +191,9 @@ enum cc {
 #define STS_CNR (1u << 11)
 #define STS_HCE (1u << 12)
 
+#define CONFIG_SLOTS 0xffu
+#define CONFIG_U3E (1u << 8) /* U3 entry is told of by PLC */
+
 #define CRCR_RCS (1u << 0)
 #define CRCR_CS (1u << 1)
 #define CRCR_CA (1u << 2)
@@ -216,6 +226,8 @@ enum cc {
 	 PORTSC_PLC | PORTSC_CEC)
 #define PORTSC_WAKES (PORTSC_WCE | PORTSC_WDE | PORTSC_WOE)
 
+#define PORTPMSC_TEST (0xfu << 28) /* USB 2: Port Test Control */
+
 /* Port Link State, table 5-27 */
 enum pls {
 	PLS_U0 = 0,
@@ -246,6 +258,9 @@ enum pls {
 #define IMAN_IE (1u << 1)
 #define ERDP_EHB (1u << 3)
 #define ERDP_DESI 7u
+
+/* USB 3.2 table 8-13 */
+#define NOTE_FUNCTION_WAKE 1u
 
 /* §7.1.1 USB Legacy Support */
 #define LEGSUP_BIOS (1u << 16)

@@ -203,8 +203,31 @@ bool intr_has_room(struct xhci *x, unsigned n)
 		it->full = true;
 		break;
 	}
-	x->held = true;
+	it->held = true;
 	return false;
+}
+
+void intr_wait(struct xhci *x, unsigned n, struct xhci_epq *q)
+{
+	q->ready = true;
+	q->ready_next = x->intr[n].wait;
+	x->intr[n].wait = q;
+}
+
+/* Whoever waited for room looks again. */
+static void intr_release(struct xhci *x, struct xhci_intr *it)
+{
+	struct xhci_epq *q = it->wait, *next;
+
+	it->held = false;
+	it->wait = NULL;
+	for (; q; q = next) {
+		next = q->ready_next;
+		q->ready = false;
+		q->wants_room = 0;
+		ep_ready(q);
+	}
+	xhci_kick(x);
 }
 
 bool intr_post(struct xhci *x, unsigned n, struct xhci_trb *ev, bool bei)
@@ -243,10 +266,8 @@ static void erdp_write(struct xhci *x, unsigned n, uint64_t v, bool low)
 	it->erdp = (v & ~(uint64_t)ERDP_EHB) | ehb;
 	if (ring_empty(it))
 		it->pending = false;
-	if (x->held) {
-		x->held = false;
-		xhci_kick(x);
-	}
+	if (it->held)
+		intr_release(x, it);
 	intr_evaluate(x, n);
 }
 
@@ -287,10 +308,8 @@ static void erst_changed(struct xhci *x, struct xhci_intr *it)
 	it->loaded = false;
 	it->full = false;
 	it->pending = false;
-	if (x->held) {
-		x->held = false;
-		xhci_kick(x);
-	}
+	if (it->held)
+		intr_release(x, it);
 }
 
 static uint64_t set_half(uint64_t old, uint32_t v, bool high)
@@ -342,9 +361,11 @@ void intr_reg_write(struct xhci *x, unsigned n, uint32_t off, uint32_t v)
 
 void intr_reset(struct xhci *x)
 {
-	for (unsigned i = 0; i < XHCI_NINTRS; i++)
+	for (unsigned i = 0; i < XHCI_NINTRS; i++) {
+		if (x->intr[i].held)
+			intr_release(x, &x->intr[i]);
 		x->intr[i] = (struct xhci_intr){.imod = 4000};
-	x->held = false;
+	}
 	pin_update(x);
 }
 

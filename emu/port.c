@@ -3,116 +3,37 @@
  * port.c - root hub ports, xHCI 1.2 §4.15, §4.19, §5.4.8.
  *
  * A port is a state and the change bits it has collected; PORTSC is made from
- * these when read. port_rules[][][] is all of what ports do.
+ * these when read. What ports do is in port_rules.c.
  */
 #include <errno.h>
 
 #include "emu/core.h"
 
-#define GO(s)                     \
-	{                         \
-		true, PORT_##s, 0 \
-	}
-#define GO_SET(s, ch)                \
-	{                            \
-		true, PORT_##s, (ch) \
-	}
-#define CSC PORTSC_CSC
-#define PRC PORTSC_PRC
-#define PLC PORTSC_PLC
+/* §4.23.1: does software want to be woken by this? A resume always wakes. */
+static bool port_wakes(const struct xhci_port *p, uint32_t new)
+{
+	return (new &PORTSC_PLC && p->state == PORT_RESUME) ||
+	       (new &PORTSC_OCC && p->wakes &PORTSC_WOE) ||
+	       (new &PORTSC_CSC &&
+		p->wakes &(p->ops ? PORTSC_WCE : PORTSC_WDE));
+}
 
-/* clang-format off */
-/* What is not here is not cared for: the port stays as it is. */
-const struct port_rule port_rules[2][PORT_NSTATES][PORT_NEVENTS] = {
-/* USB 2, figure 4-25 */
-[0] = {
-	[PORT_OFF] = {
-		[PE_POWER_ON]     = GO(DISCONNECTED) },
-	[PORT_DISCONNECTED] = {
-		[PE_CONNECT]      = GO_SET(DISABLED, CSC),
-		[PE_POWER_OFF]    = GO(OFF) },
-	[PORT_DISABLED] = {
-		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET]        = GO(RESET),
-		[PE_POWER_OFF]    = GO(OFF) },
-	[PORT_RESET] = {
-		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC | PRC),
-		[PE_RESET_DONE]   = GO_SET(U0, PRC),
-		[PE_RESET_FAILED] = GO_SET(DISABLED, PRC),
-		[PE_POWER_OFF]    = GO(OFF) },
-	[PORT_U0] = {
-		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET]        = GO(RESET),
-		[PE_DISABLE]      = GO(DISABLED),
-		[PE_POWER_OFF]    = GO(OFF),
-		[PE_LINK_U3]      = GO(U3) },
-	[PORT_U3] = {
-		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET]        = GO(RESET),
-		[PE_DISABLE]      = GO(DISABLED),
-		[PE_POWER_OFF]    = GO(OFF),
-		[PE_LINK_U0]      = GO_SET(U0, PLC),
-		[PE_LINK_RESUME]  = GO(RESUME),
-		[PE_WAKE]         = GO_SET(RESUME, PLC) },
-	[PORT_RESUME] = {
-		[PE_DISCONNECT]   = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET]        = GO(RESET),
-		[PE_DISABLE]      = GO(DISABLED),
-		[PE_POWER_OFF]    = GO(OFF),
-		[PE_LINK_U0]      = GO_SET(U0, PLC) },
-},
-/* USB 3, figure 4-27: links train by themselves, no reset is needed */
-[1] = {
-	[PORT_OFF] = {
-		[PE_POWER_ON]      = GO(DISCONNECTED) },
-	[PORT_DISCONNECTED] = {
-		[PE_CONNECT]       = GO_SET(U0, CSC),
-		[PE_POWER_OFF]     = GO(OFF),
-		[PE_LINK_DISABLED] = GO(DISABLED) },
-	[PORT_DISABLED] = {
-		[PE_POWER_OFF]     = GO(OFF),
-		[PE_LINK_RXDETECT] = GO(DISCONNECTED) },
-	[PORT_RESET] = {
-		[PE_DISCONNECT]    = GO_SET(DISCONNECTED, CSC | PRC),
-		[PE_RESET_DONE]    = GO_SET(U0, PRC),
-		[PE_RESET_FAILED]  = GO_SET(DISCONNECTED, CSC | PRC),
-		[PE_POWER_OFF]     = GO(OFF) },
-	[PORT_U0] = {
-		[PE_DISCONNECT]    = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET]         = GO(RESET),
-		[PE_DISABLE]       = GO(DISABLED),
-		[PE_POWER_OFF]     = GO(OFF),
-		[PE_LINK_U3]       = GO(U3),
-		[PE_LINK_DISABLED] = GO(DISABLED) },
-	[PORT_U3] = {
-		[PE_DISCONNECT]    = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET]         = GO(RESET),
-		[PE_DISABLE]       = GO(DISABLED),
-		[PE_POWER_OFF]     = GO(OFF),
-		[PE_LINK_U0]       = GO_SET(U0, PLC),
-		[PE_LINK_DISABLED] = GO(DISABLED),
-		[PE_WAKE]          = GO_SET(RESUME, PLC) },
-	[PORT_RESUME] = {
-		[PE_DISCONNECT]    = GO_SET(DISCONNECTED, CSC),
-		[PE_RESET]         = GO(RESET),
-		[PE_DISABLE]       = GO(DISABLED),
-		[PE_POWER_OFF]     = GO(OFF),
-		[PE_LINK_U0]       = GO_SET(U0, PLC),
-		[PE_LINK_DISABLED] = GO(DISABLED) },
-},
-};
-/* clang-format on */
-
-/* Change bits are sticky; the first one set is an event, §4.19.2 */
+/*
+ * §4.19.2: an event when the first of the change bits is set, and none for
+ * those that join it.
+ */
 static void port_changed(struct xhci *x, struct xhci_port *p, uint32_t bits)
 {
 	uint32_t new = bits & ~p->changes;
 
 	if (!new)
 		return;
+	if (!p->changes)
+		x->port_events |= 1u << (p->id - 1);
 	p->changes |= new;
 	x->usbsts |= STS_PCD;
-	x->port_events |= 1u << (p->id - 1);
+	if (x->ops->pme && port_wakes(p, new))
+		x->ops->pme(x->host);
 	port_flush_events(x);
 }
 
@@ -141,8 +62,16 @@ static bool port_event(struct xhci *x, struct xhci_port *p, enum port_event ev)
 	p->state = r->next;
 	if ((p->state == PORT_U3) != (old == PORT_U3))
 		port_suspend(x, p, p->state == PORT_U3);
-	if (p->state == PORT_U0)
+	if (p->state == PORT_U0) {
 		ep_resume_all(x); /* rings that slept with the link */
+		if (p->fwake) /* USB 3.2 §8.5.6.1, of its first interface */
+			notify_device(p, x, NOTE_FUNCTION_WAKE, 0);
+	}
+	p->fwake = p->usb3 && p->state == PORT_RESUME;
+	if (ev == PE_LINK_ERROR && p->usb3 && p->lec < UINT16_MAX)
+		p->lec++;
+	if (p->state == PORT_U3 && x->config & CONFIG_U3E)
+		port_changed(x, p, PORTSC_PLC); /* §4.15.1: it is entered */
 	if (r->changes)
 		port_changed(x, p, r->changes);
 	/* what is plugged in is seen again when the port looks for it */
@@ -179,6 +108,12 @@ static uint32_t port_pls(const struct xhci_port *p)
 		return PLS_RXDETECT;
 	case PORT_DISABLED:
 		return p->usb3 ? PLS_DISABLED : PLS_POLLING;
+	case PORT_INACTIVE:
+		return PLS_INACTIVE;
+	case PORT_COMPLIANCE:
+		return PLS_COMPLIANCE;
+	case PORT_TEST:
+		return PLS_TEST;
 	case PORT_RESET:
 		return p->usb3 ? PLS_HOT_RESET : PLS_POLLING;
 	case PORT_U3:
@@ -190,6 +125,22 @@ static uint32_t port_pls(const struct xhci_port *p)
 	}
 }
 
+/* §4.19.1: is there anything that CCS and Port Speed can tell of? */
+static bool port_shows_device(const struct xhci_port *p)
+{
+	switch (p->state) {
+	case PORT_OFF:
+	case PORT_DISCONNECTED:
+	case PORT_COMPLIANCE:
+	case PORT_TEST:
+		return false;
+	case PORT_DISABLED:
+		return p->ops && !p->usb3;
+	default:
+		return p->ops != NULL;
+	}
+}
+
 uint32_t portsc_read(const struct xhci_port *p)
 {
 	uint32_t v = p->changes | p->wakes | p->pic;
@@ -197,12 +148,13 @@ uint32_t portsc_read(const struct xhci_port *p)
 	v |= port_pls(p) << PORTSC_PLS_SHIFT;
 	if (p->state != PORT_OFF)
 		v |= PORTSC_PP;
+	if (p->oca)
+		v |= PORTSC_OCA;
 	if (p->state == PORT_RESET)
 		v |= PORTSC_PR;
 	if (p->state >= PORT_U0)
 		v |= PORTSC_PED;
-	if (p->ops && p->state != PORT_OFF && p->state != PORT_DISCONNECTED &&
-	    !(p->usb3 && p->state == PORT_DISABLED)) {
+	if (port_shows_device(p)) {
 		v |= PORTSC_CCS;
 		v |= (uint32_t)p->speed << PORTSC_SPEED_SHIFT;
 	}
@@ -228,7 +180,7 @@ static void port_link_write(struct xhci *x, struct xhci_port *p, uint32_t pls)
 
 static void port_start_reset(struct xhci *x, struct xhci_port *p, bool warm)
 {
-	if (!p->ops || !port_event(x, p, PE_RESET))
+	if (!p->ops || !port_event(x, p, warm ? PE_WARM_RESET : PE_RESET))
 		return;
 	p->warm = warm;
 	x->stats.port_resets++;
@@ -240,7 +192,7 @@ void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v)
 	p->changes &= ~(v & PORTSC_CHANGES);
 	p->wakes = v & PORTSC_WAKES;
 	p->pic = v & PORTSC_PIC;
-	if (!(v & PORTSC_PP)) {
+	if (!(v & PORTSC_PP) || p->oca) {
 		port_event(x, p, PE_POWER_OFF);
 		return;
 	}
@@ -257,6 +209,32 @@ void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v)
 		port_event(x, p, PE_DISABLE);
 	if (v & PORTSC_LWS)
 		port_link_write(x, p, PORTSC_PLS(v));
+}
+
+/*
+ * §5.4.9, table 5-28: timeouts of U1 and U2 and FLA, or remote wakeup, BESL
+ * and slot for L1, which no port enters by itself (HLC=0). §4.19.6: a test
+ * mode, while halted, until HCRST.
+ */
+void portpmsc_write(struct xhci *x, struct xhci_port *p, uint32_t v)
+{
+	if (p->usb3) {
+		p->portpmsc = v & 0x1ffffu;
+		return;
+	}
+	p->portpmsc = (p->portpmsc & PORTPMSC_TEST) | (v & 0xfff8u);
+	if ((v & PORTPMSC_TEST) && !xhci_running(x) &&
+	    port_event(x, p, PE_TEST))
+		p->portpmsc |= v & PORTPMSC_TEST;
+}
+
+/* §5.4.10: link errors, and how many lanes there are but one */
+uint32_t portli_read(const struct xhci_port *p)
+{
+	bool two = p->ops && (p->speed == USB_SPEED_SUPER_BY2 ||
+			      p->speed == USB_SPEED_SUPER_PLUS_BY2);
+
+	return p->usb3 ? p->lec | (two ? 0x11u << 16 : 0) : 0;
 }
 
 static struct xhci_port *port_get(struct xhci *x, unsigned port)
@@ -285,7 +263,7 @@ void port_reset_all(struct xhci *x)
 			port_suspend(x, p, false);
 		p->state = PORT_DISCONNECTED;
 		p->changes = p->wakes = p->pic = 0;
-		p->portpmsc = p->porthlpmc = 0;
+		p->portpmsc = p->porthlpmc = p->lec = 0;
 		if (p->ops)
 			port_event(x, p, PE_CONNECT);
 	}
@@ -296,7 +274,7 @@ static int port_connect(struct xhci *x, unsigned port, enum usb_speed speed,
 {
 	struct xhci_port *p = port_get(x, port);
 
-	if (!p || speed == USB_SPEED_NONE || speed > USB_SPEED_SUPER_PLUS ||
+	if (!p || speed == USB_SPEED_NONE || speed > USB_SPEED_MAX ||
 	    p->usb3 != (speed >= USB_SPEED_SUPER))
 		return -EINVAL;
 	if (p->ops)
@@ -377,4 +355,32 @@ void xhci_port_wake(struct xhci *x, unsigned port)
 	TAP(x, XHCI_TAP_WAKE, port);
 	if (p)
 		port_event(x, p, PE_WAKE);
+}
+
+int xhci_port_fault(struct xhci *x, unsigned port, enum xhci_port_fault fault)
+{
+	static const uint8_t event[] = {
+		[XHCI_FAULT_LINK] = PE_LINK_ERROR,
+		[XHCI_FAULT_TRAINING] = PE_TRAIN_ERROR,
+		[XHCI_FAULT_CONFIG] = PE_CONFIG_ERROR,
+	};
+	struct xhci_port *p = port_get(x, port);
+	bool over = fault == XHCI_FAULT_OVER_CURRENT;
+
+	TAP(x, XHCI_TAP_PORT_FAULT, port, fault);
+	if (!p)
+		return -EINVAL;
+	if (!over && fault != XHCI_FAULT_NO_OVER_CURRENT) {
+		if ((unsigned)fault < sizeof(event))
+			port_event(x, p, event[fault]);
+		return 0;
+	}
+	if (p->oca == over)
+		return 0;
+	/* §4.19.4: the power goes, and software may turn it on again later */
+	p->oca = over;
+	if (over)
+		port_event(x, p, PE_POWER_OFF);
+	port_changed(x, p, PORTSC_OCC);
+	return 0;
 }

@@ -26,9 +26,9 @@ static uint32_t hcsparams2(struct xhci *x)
 
 static uint32_t hccparams1(struct xhci *x)
 {
-	return HCC1_AC64 | (x->cfg.ctx64 ? HCC1_CSZ : 0) | HCC1_PPC | HCC1_PAE |
-	       HCC1_SPC | HCC1_SEC | HCC1_CFC | MAXPSA << HCC1_MAXPSA_SHIFT |
-	       (OFF_XECP / 4) << 16;
+	return HCC1_AC64 | HCC1_BNC | (x->cfg.ctx64 ? HCC1_CSZ : 0) | HCC1_PPC |
+	       HCC1_LHRC | HCC1_LTC | HCC1_PAE | HCC1_SPC | HCC1_SEC |
+	       HCC1_CFC | MAXPSA << HCC1_MAXPSA_SHIFT | (OFF_XECP / 4) << 16;
 }
 
 static const struct reg cap_regs[] = {
@@ -39,7 +39,9 @@ static const struct reg cap_regs[] = {
 	{"HCCPARAMS1", CAP_HCCPARAMS1, 0, hccparams1, NULL},
 	{"DBOFF", CAP_DBOFF, OFF_DB, NULL, NULL},
 	{"RTSOFF", CAP_RTSOFF, OFF_RT, NULL, NULL},
-	{"HCCPARAMS2", CAP_HCCPARAMS2, 0, NULL, NULL},
+	/* contexts in memory are always as ours are: FSC */
+	{"HCCPARAMS2", CAP_HCCPARAMS2,
+	 HCC2_U3C | HCC2_CMC | HCC2_FSC | HCC2_LEC, NULL, NULL},
 };
 
 static uint32_t usbcmd_read(struct xhci *x)
@@ -106,7 +108,7 @@ static void config_write(struct xhci *x, uint32_t v)
 {
 	/* MaxSlotsEn only changes while halted, §5.4.7 */
 	if (!xhci_running(x))
-		x->config = v & 0x3ff;
+		x->config = v & (CONFIG_SLOTS | CONFIG_U3E);
 }
 
 static const struct reg op_regs[] = {
@@ -138,7 +140,12 @@ static uint32_t reg_read(struct xhci *x, const struct reg *r)
 	return r->read ? r->read(x) : r->reset;
 }
 
-/* §7.1 USB Legacy Support, §7.2 Supported Protocol: USB 2.0 and USB 3.1 */
+/* §7.2.2.1: speed id, Gb/s, full duplex, SuperSpeedPlus or not, how many */
+#define PSI(id, plus, gbps)                                            \
+	((uint32_t)(id) | 3u << 4 | 1u << 8 | (uint32_t)(plus) << 14 | \
+	 (uint32_t)(gbps) << 16)
+
+/* §7.1 USB Legacy Support, §7.2 Supported Protocol: USB 2.0 and USB 3.2 */
 static uint32_t xecp_read(struct xhci *x, uint32_t off)
 {
 	uint32_t p2 = x->cfg.usb2_ports, p3 = x->cfg.usb3_ports;
@@ -155,14 +162,18 @@ static uint32_t xecp_read(struct xhci *x, uint32_t off)
 		return 0x20425355u; /* "USB " */
 	case 0x18:                  /* PSIC 0: default speed IDs; HLC 0 */
 		return 1u | p2 << 8;
-	case 0x30: /* USB 3.1, last */
-		return p3 ? 0x03100002u : 0;
-	case 0x38: /* PSIC 2: 5 and 10 Gb/s */
-		return p3 ? (p2 + 1) | p3 << 8 | 2u << 28 : 0;
-	case 0x40: /* PSIV 4, Gb/s, full duplex, 5 */
-		return p3 ? 4u | 3u << 4 | 1u << 8 | 5u << 16 : 0;
-	case 0x44: /* PSIV 5, Gb/s, full duplex, SuperSpeedPlus, 10 */
-		return p3 ? 5u | 3u << 4 | 1u << 8 | 1u << 14 | 10u << 16 : 0;
+	case 0x30: /* USB 3.2, last */
+		return p3 ? 0x03200002u : 0;
+	case 0x38: /* PSIC 4 */
+		return p3 ? (p2 + 1) | p3 << 8 | 4u << 28 : 0;
+	case 0x40: /* table 7-13: Gen 1x1, Gen 2x1, Gen 1x2, Gen 2x2 */
+		return p3 ? PSI(USB_SPEED_SUPER, 0, 5) : 0;
+	case 0x44:
+		return p3 ? PSI(USB_SPEED_SUPER_PLUS, 1, 10) : 0;
+	case 0x48:
+		return p3 ? PSI(USB_SPEED_SUPER_BY2, 1, 10) : 0;
+	case 0x4c:
+		return p3 ? PSI(USB_SPEED_SUPER_PLUS_BY2, 1, 20) : 0;
 	default:
 		return 0;
 	}
@@ -189,10 +200,10 @@ static uint32_t port_reg_read(struct xhci *x, uint32_t off)
 		return portsc_read(p);
 	case 4:
 		return p->portpmsc;
-	case 12:
-		return p->porthlpmc;
+	case 8:
+		return portli_read(p);
 	default:
-		return 0; /* PORTLI: no link errors */
+		return p->porthlpmc;
 	}
 }
 
@@ -206,8 +217,8 @@ static void port_reg_write(struct xhci *x, uint32_t off, uint32_t v)
 	case 0:
 		portsc_write(x, p, v);
 		break;
-	case 4: /* §5.4.9: U1/U2 timeouts, or L1 status and RWE, HIRD, slot */
-		p->portpmsc = v & (p->usb3 ? 0x1ffffu : 0x1fff8u);
+	case 4:
+		portpmsc_write(x, p, v);
 		break;
 	case 12:
 		p->porthlpmc = p->usb3 ? 0 : v & 0x3fffu;

@@ -100,6 +100,8 @@ void slot_disable(struct xhci_slot *s)
 	s->state = SLOT_DISABLED;
 	s->port = 0;
 	s->octx = 0;
+	s->bw_asked = false;
+	s->notes = 0;
 	for (unsigned i = 0; i < 4; i++)
 		s->ctx[i] = 0;
 }
@@ -228,6 +230,8 @@ enum cc slot_evaluate(struct xhci_slot *s, uint64_t ictx)
 	    (c->add & 1 && SLOT_CTX_INTR(slot[2]) >= XHCI_NINTRS) ||
 	    (c->add & 2 && !ep0_mps_ok(EP_CTX_MPS(ep0[1]))))
 		return CC_PARAMETER_ERROR;
+	if (c->add & 1 && !bw_latency_fits(s, slot[1] & 0xffff, 0, 0))
+		return CC_MAX_EXIT_LATENCY;
 	if (c->add & 1) {
 		s->ctx[1] = (s->ctx[1] & ~0xffffu) | (slot[1] & 0xffff);
 		s->ctx[2] = (s->ctx[2] & 0x3fffff) | (slot[2] & ~0x3fffffu);
@@ -270,6 +274,11 @@ enum cc slot_configure_check(struct xhci_slot *s, uint64_t ictx, bool dc)
 			return CC_PARAMETER_ERROR;
 		c->drop |= 1u << d; /* what was there is replaced */
 	}
+	/* §4.16.1: all of it or nothing */
+	if (!bw_fits(s, c->drop, c->add))
+		return CC_BANDWIDTH_ERROR;
+	if (!bw_latency_fits(s, s->ctx[1] & 0xffff, c->drop, c->add))
+		return CC_MAX_EXIT_LATENCY;
 	return CC_SUCCESS;
 }
 

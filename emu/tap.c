@@ -172,6 +172,15 @@ static void host_log(void *host, enum xhci_log level, const char *line)
 		t->host_ops->log(t->host, level, line);
 }
 
+/* Nothing comes back of it, so that a replay can do without */
+static void host_pme(void *host)
+{
+	const struct xhci_tap *t = ((struct xhci *)host)->tap;
+
+	if (t->host_ops->pme)
+		t->host_ops->pme(t->host);
+}
+
 static const struct xhci_host_ops tapped_ops = {
 	.mem_get = host_mem_get,
 	.mem_hold = host_mem_hold,
@@ -182,6 +191,7 @@ static const struct xhci_host_ops tapped_ops = {
 	.timer_set = host_timer_set,
 	.kick = host_kick,
 	.log = host_log,
+	.pme = host_pme,
 };
 
 int xhci_set_tap(struct xhci *x, const struct xhci_tap_ops *ops, void *tap)

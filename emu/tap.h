@@ -72,6 +72,9 @@ enum xhci_tap_kind {
 	XHCI_TAP_EP_ENABLE,
 	XHCI_TAP_EP_DISABLE, /* port, endpoint */
 	XHCI_TAP_SUSPEND,    /* port, suspended */
+	/* Calls again: */
+	XHCI_TAP_PORT_FAULT, /* port, enum xhci_port_fault */
+	XHCI_TAP_NOTIFY,     /* port, type, value */
 	XHCI_TAP_NKINDS
 };
 

@@ -102,14 +102,18 @@ static bool td_post_events(struct xhci_epq *q, struct xhci_td *td,
 
 	while (td_retire(td, &w, &ev)) {
 		if (cc_halts(q->ep, ev.cc)) {
-			if (!intr_has_room(x, ev.intr))
+			if (!intr_has_room(x, ev.intr)) {
+				q->wants_room = (uint8_t)(ev.intr + 1);
 				return false;
+			}
 			td->walk = w;
 			epq_halt(q, td, ev.cc);
 			*ret_halted = true;
 		}
-		if (!ep_post_event(q->ep, &ev))
+		if (!ep_post_event(q->ep, &ev)) {
+			q->wants_room = (uint8_t)(ev.intr + 1);
 			return false;
+		}
 		td->walk = w;
 		if (ev.cc != CC_SUCCESS && ev.cc != CC_SHORT_PACKET)
 			x->stats.errors++;

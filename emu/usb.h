@@ -20,7 +20,10 @@ enum usb_speed {
 	USB_SPEED_LOW = 2,
 	USB_SPEED_HIGH = 3,
 	USB_SPEED_SUPER = 4,
-	USB_SPEED_SUPER_PLUS = 5,
+	USB_SPEED_SUPER_PLUS = 5,     /* Gen 2x1, 10 Gb/s */
+	USB_SPEED_SUPER_BY2 = 6,      /* Gen 1x2, 10 Gb/s on two lanes */
+	USB_SPEED_SUPER_PLUS_BY2 = 7, /* Gen 2x2, 20 Gb/s */
+	USB_SPEED_MAX = USB_SPEED_SUPER_PLUS_BY2,
 };
 
 /* The transfer types as bmAttributes of an endpoint descriptor has them. */

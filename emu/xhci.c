@@ -156,6 +156,8 @@ static void reset_finish(struct xhci *x)
 	x->ready_head = x->ready_tail = NULL;
 	x->usbcmd = 0;
 	x->usbsts = STS_HCH;
+	if (x->light)
+		return;
 	port_reset_all(x);
 	x->usbsts = STS_HCH | (x->port_events ? STS_PCD : 0);
 	/* a SuperSpeed port comes up enabled: so that its device is new too */
@@ -170,13 +172,16 @@ void xhci_reset_step(struct xhci *x)
 		reset_finish(x);
 }
 
-static void reset_start(struct xhci *x)
+/* @light: §5.4.1 LHCRST, the ports and what is in them stay as they are */
+static void reset_start(struct xhci *x, bool light)
 {
-	x->usbcmd = CMD_HCRST;
+	x->light = light && (x->light || !x->resetting);
+	x->usbcmd = x->light ? CMD_LHCRST : CMD_HCRST;
 	x->usbsts = STS_HCH | STS_CNR;
 	x->dnctrl = x->config = x->legsup = 0;
 	x->dcbaap = 0;
 	x->mfindex_base = 0;
+	x->belt = 0;
 	intr_reset(x);
 	command_reset(x);
 	timer_update(x);
@@ -190,7 +195,7 @@ static void reset_start(struct xhci *x)
 void xhci_reset(struct xhci *x)
 {
 	TAP(x, XHCI_TAP_RESET, 0);
-	reset_start(x);
+	reset_start(x, false);
 }
 
 void usbcmd_write(struct xhci *x, uint32_t v)
@@ -199,8 +204,8 @@ void usbcmd_write(struct xhci *x, uint32_t v)
 
 	if (x->resetting)
 		return;
-	if (v & CMD_HCRST) {
-		reset_start(x);
+	if (v & (CMD_HCRST | CMD_LHCRST)) {
+		reset_start(x, !(v & CMD_HCRST));
 		return;
 	}
 	x->usbcmd = v & (CMD_RS | CMD_INTE | CMD_HSEE | CMD_EWE);
@@ -252,20 +257,27 @@ static bool run_slice(struct xhci *x)
 	x->again = false;
 	if (x->port_events)
 		port_flush_events(x);
+	if (x->notify)
+		notify_flush(x);
 	more = command_run(x);
-	while (x->ready_head && budget && !x->held && can_work(x)) {
+	while (x->ready_head && budget && can_work(x)) {
 		struct xhci_epq *q = ready_pop(x);
 
 		part = budget < RUN_TRBS / 4 ? budget : RUN_TRBS / 4;
 		budget -= part;
-		if (epq_service(q, &part))
-			ep_ready(q);
+		q->wants_room = 0;
+		if (epq_service(q, &part)) {
+			/* one full event ring does not hold up the others */
+			if (q->wants_room)
+				intr_wait(x, q->wants_room - 1u, q);
+			else
+				ep_ready(q);
+		}
 		budget += part;
 		if (budget)
 			budget--;
 	}
-	x->kicked =
-		can_work(x) && !x->held && (more || x->again || x->ready_head);
+	x->kicked = can_work(x) && (more || x->again || x->ready_head);
 	return x->kicked;
 }
 

@@ -74,6 +74,11 @@ struct xhci_host_ops {
 	void (*kick)(void *host);
 	/* One line, no newline. May be NULL. */
 	void (*log)(void *host, enum xhci_log level, const char *line);
+	/*
+	 * A port has something software wants to be woken for, §4.23.1: PME.
+	 * May be NULL.
+	 */
+	void (*pme)(void *host);
 };
 
 struct xhci_config {
@@ -146,6 +151,27 @@ bool xhci_port_is_usb3(const struct xhci *x, unsigned port);
 bool xhci_port_is_free(const struct xhci *x, unsigned port);
 /* The device answers usb_port_ops.reset(). @ok false: it did not survive. */
 void xhci_port_reset_done(struct xhci *x, unsigned port, bool ok);
+/*
+ * xhci_port_fault - what else can befall a port: too much current is drawn or
+ * no longer is (the power goes, OCA, OCC); an error on the bus that ends it
+ * (USB 2: PEC; USB 3: SS.Inactive); a SuperSpeed link that does not train
+ * (Compliance) or whose partner cannot be configured (CEC). 0, or -EINVAL:
+ * there is no such port. What does not fit the port's state has no effect.
+ */
+enum xhci_port_fault {
+	XHCI_FAULT_LINK,
+	XHCI_FAULT_TRAINING,
+	XHCI_FAULT_CONFIG,
+	XHCI_FAULT_OVER_CURRENT,
+	XHCI_FAULT_NO_OVER_CURRENT,
+};
+int xhci_port_fault(struct xhci *x, unsigned port, enum xhci_port_fault fault);
+/*
+ * The device sends a Device Notification, USB 3.2 §8.5.6: @type 0..15, and
+ * what follows it, 56 bits. Software hears of those it asked for (DNCTRL).
+ */
+void xhci_port_notify(struct xhci *x, unsigned port, unsigned type,
+		      uint64_t value);
 /* The device signals resume (remote wakeup). */
 void xhci_port_wake(struct xhci *x, unsigned port);
 

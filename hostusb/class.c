@@ -76,7 +76,10 @@ const char *usb_speed_name(enum usb_speed speed)
 	case USB_SPEED_SUPER:
 		return "super";
 	case USB_SPEED_SUPER_PLUS:
+	case USB_SPEED_SUPER_BY2:
 		return "super+";
+	case USB_SPEED_SUPER_PLUS_BY2:
+		return "super+x2";
 	case USB_SPEED_NONE:
 		break;
 	}

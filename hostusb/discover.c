@@ -15,6 +15,8 @@
 /* 126 UTF-16 units (USB 2.0 §9.6.7) are not more than this in UTF-8 */
 #define MAX_STRING 512u
 
+#define SPEED_20_GBIT ((int)LIBUSB_SPEED_SUPER_PLUS + 1)
+
 static enum usb_speed speed_of(struct libusb_device *dev)
 {
 	switch (libusb_get_device_speed(dev)) {
@@ -28,8 +30,10 @@ static enum usb_speed speed_of(struct libusb_device *dev)
 		return USB_SPEED_SUPER;
 	case LIBUSB_SPEED_UNKNOWN:
 		return USB_SPEED_NONE;
-	default: /* 10 Gbit/s and what comes after */
-		return USB_SPEED_SUPER_PLUS;
+	default: /* 10 Gbit/s; a newer libusb has one more, for 20 */
+		return libusb_get_device_speed(dev) == SPEED_20_GBIT
+			       ? USB_SPEED_SUPER_PLUS_BY2
+			       : USB_SPEED_SUPER_PLUS;
 	}
 }
 

@@ -105,6 +105,8 @@ static int speed_is_usb3(enum usb_speed speed, bool *ret_usb3)
 		return 0;
 	case USB_SPEED_SUPER:
 	case USB_SPEED_SUPER_PLUS:
+	case USB_SPEED_SUPER_BY2:
+	case USB_SPEED_SUPER_PLUS_BY2:
 		*ret_usb3 = true;
 		return 0;
 	case USB_SPEED_NONE:

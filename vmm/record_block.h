@@ -13,7 +13,7 @@
 #include "emu/xhci.h"
 
 #define REC_FILE_HEADER 16u
-#define REC_VERSION 1u
+#define REC_VERSION 2u
 #define REC_BLOCK_HEADER 32u
 #define REC_BLOCK_RAW (256u << 10) /* bytes of records in a block, at most */
 /* Room for any block as it is in the file */

@@ -51,6 +51,8 @@ static const struct {
 	[XHCI_TAP_EP_ENABLE] = {"EP_ENABLE", "uuuuuuuuu", NO_DATA},
 	[XHCI_TAP_EP_DISABLE] = {"EP_DISABLE", "uu", NO_DATA},
 	[XHCI_TAP_SUSPEND] = {"SUSPEND", "uu", NO_DATA},
+	[XHCI_TAP_PORT_FAULT] = {"PORT_FAULT", "uu", NO_DATA},
+	[XHCI_TAP_NOTIFY] = {"NOTIFY", "uuu", NO_DATA},
 };
 
 const char *rec_kind_name(enum xhci_tap_kind kind)

@@ -26,7 +26,8 @@ struct rec_codec {
 /* Is it a call of the controller, or what a call led to? */
 static inline bool rec_is_call(const struct xhci_tap_rec *rec)
 {
-	return rec->kind < XHCI_TAP_NCALLS;
+	return rec->kind < XHCI_TAP_NCALLS ||
+	       rec->kind == XHCI_TAP_PORT_FAULT || rec->kind == XHCI_TAP_NOTIFY;
 }
 
 /* "MMIO_READ" */

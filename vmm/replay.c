@@ -350,6 +350,14 @@ static void call(struct replay *r, const struct xhci_tap_rec *c)
 	case XHCI_TAP_WAKE:
 		xhci_port_wake(x, (unsigned)c->arg[0]);
 		break;
+	case XHCI_TAP_PORT_FAULT:
+		xhci_port_fault(x, (unsigned)c->arg[0],
+				(enum xhci_port_fault)c->arg[1]);
+		break;
+	case XHCI_TAP_NOTIFY:
+		xhci_port_notify(x, (unsigned)c->arg[0], (unsigned)c->arg[1],
+				 c->arg[2]);
+		break;
 	case XHCI_TAP_XFER_DONE:
 		call_xfer_done(r, c);
 		break;

@@ -282,8 +282,15 @@ static void add_register(struct text *t, uint32_t off, uint64_t v)
 	}
 }
 
-static const char *const speeds[] = {"none", "full",  "low",
-				     "high", "super", "super plus"};
+static const char *const speeds[] = {
+	"none",  "full",       "low",        "high",
+	"super", "super plus", "super by 2", "super plus by 2"};
+static const char *const faults[] = {
+	[XHCI_FAULT_LINK] = "the link fails",
+	[XHCI_FAULT_TRAINING] = "the link does not train",
+	[XHCI_FAULT_CONFIG] = "the link cannot be configured",
+	[XHCI_FAULT_OVER_CURRENT] = "over-current",
+	[XHCI_FAULT_NO_OVER_CURRENT] = "over-current is over"};
 static const char *const types[] = {"control", "isochronous", "bulk",
 				    "interrupt"};
 
@@ -368,6 +375,15 @@ static void add_call(struct text *t, const struct xhci_tap_rec *rec)
 		break;
 	case XHCI_TAP_WAKE:
 		add(t, "port %" PRIu64 ": the device wakes", a[0]);
+		break;
+	case XHCI_TAP_NOTIFY:
+		add(t,
+		    "port %" PRIu64 ": the device sends notification %" PRIu64,
+		    a[0], a[1]);
+		break;
+	case XHCI_TAP_PORT_FAULT:
+		add(t, "port %" PRIu64 ": %s", a[0],
+		    name_of(faults, COUNT(faults), a[1]));
 		break;
 	default:
 		add_done(t, rec);

@@ -23,6 +23,7 @@
 #define REG_STS (OFF_OP + OP_USBSTS)
 #define REG_CRCR (OFF_OP + OP_CRCR)
 #define REG_PORTSC(p) (OFF_PORTS + 16u * ((p)-1))
+#define REG_PORTPMSC(p) (OFF_PORTS + 16u * ((p)-1) + 4)
 #define REG_IR(n, r) (OFF_RT + RT_IR0 + IR_SIZE * (n) + (r))
 #define CMD_ON (CMD_RS | CMD_INTE)
 

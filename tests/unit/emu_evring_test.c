@@ -240,6 +240,82 @@ static void a_secondary_ring_may_be_full(void **state)
 	fake_free(f);
 }
 
+/* One full ring holds up what reports to it, and nothing else. */
+static void a_full_ring_does_not_hold_up_others(void **state)
+{
+	struct fake *f = fake_ready(1);
+	uint64_t in = G_RING(DCI_IN), out = G_RING(DCI_OUT);
+	unsigned got = 0;
+
+	(void)state;
+	f->ev_size = 16;
+	setup_events(f, 3);
+	f->ev_size = 256;
+	for (unsigned i = 0; i < 60; i++) {
+		in = put(f, in, 0x400000, 1 | 3u << 22,
+			 T(NORMAL) | TRB_C | TRB_IOC);
+		out = put(f, out, 0x400000, 1, T(NORMAL) | TRB_C | TRB_IOC);
+	}
+	ring_db(f, 1, DCI_IN);
+	for (unsigned i = 0; i < 3; i++) {
+		dev_end_all(&f->dev[1], USB_OK);
+		run(f);
+	}
+	/* ring 3 is full, nobody reads it: yet commands and transfers end */
+	assert_int_equal(xhci_stats(f->x)->ring_full, 1);
+	assert_int_equal(cmd(f, 0, 0, T(NOOP_CMD)), CC_SUCCESS);
+	ring_db(f, 1, DCI_OUT);
+	dev_end_all(&f->dev[1], USB_OK);
+	assert_int_equal(xfer_events(f), 60);
+	/* the endpoint that waits for room can be stopped and rung */
+	ring_db(f, 1, DCI_IN);
+	f->nseen = 0;
+	f->ev_size = 16;
+	for (unsigned i = 0; i < 20; i++) {
+		ev_drain(f, 3);
+		run(f);
+	}
+	for (unsigned i = 0; i < f->nseen; i++)
+		got += EV_TYPE(&f->seen[i]) == TRB_EV_TRANSFER;
+	assert_int_equal(got, 60);
+	fake_free(f);
+}
+
+/* HCRST and a dropped endpoint while rings wait for room */
+static void waiting_for_room_may_end_otherwise(void **state)
+{
+	(void)state;
+	for (unsigned how = 0; how < 3; how++) {
+		struct fake *f = fake_ready(1);
+		uint64_t in = G_RING(DCI_IN);
+
+		f->ev_size = 16;
+		setup_events(f, 3);
+		f->ev_size = 256;
+		for (unsigned i = 0; i < 60; i++)
+			in = put(f, in, 0x400000, 1 | 3u << 22,
+				 T(NORMAL) | TRB_C | TRB_IOC);
+		ring_db(f, 1, DCI_IN);
+		dev_end_all(&f->dev[1], USB_OK);
+		run(f);
+		if (how == 0) {
+			wr(f, REG_CMD, CMD_HCRST);
+		} else if (how == 1) {
+			assert_int_equal(
+				cmd(f, 0, 0, T(DISABLE_SLOT) | SLOT(1)),
+				CC_SUCCESS);
+			f->ev_size = 16;
+			ev_drain(f, 3);
+		} else {
+			wr(f, REG_IR(3, IR_ERSTSZ), 0); /* events go nowhere */
+			run(f);
+			assert_int_equal(octx_ep_state(f, 1, DCI_IN),
+					 EP_RUNNING);
+		}
+		fake_free(f);
+	}
+}
+
 /* What is wrong with a segment table: HCE, or HSE where it is not there */
 static void wrong_segment_tables(void **state)
 {
@@ -381,6 +457,8 @@ int main(void)
 		cmocka_unit_test(commands_wait_for_room),
 		cmocka_unit_test(room_by_the_low_half_of_erdp),
 		cmocka_unit_test(a_secondary_ring_may_be_full),
+		cmocka_unit_test(a_full_ring_does_not_hold_up_others),
+		cmocka_unit_test(waiting_for_room_may_end_otherwise),
 		cmocka_unit_test(wrong_segment_tables),
 		cmocka_unit_test(erdp_outside_the_ring),
 		cmocka_unit_test(no_table_no_events),

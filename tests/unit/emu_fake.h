@@ -58,7 +58,7 @@ struct fake {
 	bool lenient;
 	int holds;
 	uint64_t now, timer_at;
-	unsigned kicks, msgs[XHCI_NINTRS], pin_edges, logs;
+	unsigned kicks, msgs[XHCI_NINTRS], pin_edges, logs, pmes;
 	bool kicked, pin;
 	/* reads of each 16 bytes since count_reads(), for one operation */
 	uint8_t *reads;
@@ -168,10 +168,15 @@ static void fake_log(void *host, enum xhci_log level, const char *line)
 	((struct fake *)host)->logs++;
 }
 
+static void fake_pme(void *host)
+{
+	((struct fake *)host)->pmes++;
+}
+
 static const struct xhci_host_ops fake_ops = {
-	fake_mem_get,   fake_mem_hold, fake_mem_drop,
-	fake_intr_msg,  fake_intr_pin, fake_now,
-	fake_timer_set, fake_kick,     fake_log};
+	fake_mem_get,  fake_mem_hold, fake_mem_drop,  fake_intr_msg,
+	fake_intr_pin, fake_now,      fake_timer_set, fake_kick,
+	fake_log,      fake_pme};
 
 static int fake_submit(void *dev, struct usb_xfer *t)
 {

@@ -4,26 +4,7 @@
  * made from xHCI 1.2 §4.15, §4.19 and table 5-27; driven through PORTSC and
  * xhci_port_*(), checked in PORTSC and on the event ring.
  */
-#include "tests/unit/emu_drv.h"
-
-enum st { OFF, EMPTY, DIS, RST, U0, U3, RES, NST };
-enum ev {
-	CONNECT,
-	DISCONNECT,
-	PR,
-	DONE,
-	FAILED,
-	PED,
-	PP_OFF,
-	PP_ON,
-	L_U0,
-	L_U3,
-	L_RESUME,
-	L_DISABLED,
-	L_RXDETECT,
-	WAKE,
-	NEV
-};
+#include "tests/unit/emu_port.h"
 
 /* What comes of an event: the state it leads to, change bits newly set. */
 struct cell {
@@ -36,14 +17,16 @@ struct cell {
 	{                       \
 		true, (s), (ch) \
 	}
-#define CSC PORTSC_CSC
-#define PRC PORTSC_PRC
-#define PLC PORTSC_PLC
 
 /* What is not here has no effect. */
 static const struct cell usb2[NST][NEV] = {
 	/* a device that waited for power is connected at once */
 	[OFF][PP_ON] = TO(DIS, CSC),
+	[OFF][TEST_MODE] = TO(TEST, 0),
+	[EMPTY][TEST_MODE] = TO(TEST, 0),
+	[DIS][TEST_MODE] = TO(TEST, 0),
+	[U0][LINK_ERR] = TO(DIS, PEC),
+	[RES][LINK_ERR] = TO(DIS, PEC),
 	[EMPTY][CONNECT] = TO(DIS, CSC),
 	[EMPTY][PP_OFF] = TO(OFF, 0),
 	[DIS][DISCONNECT] = TO(EMPTY, CSC),
@@ -79,6 +62,21 @@ static const struct cell usb3[NST][NEV] = {
 	[EMPTY][L_DISABLED] = TO(DIS, 0),
 	[DIS][PP_OFF] = TO(OFF, 0),
 	[DIS][L_RXDETECT] = TO(U0, CSC), /* the device is found again */
+	[INACT][DISCONNECT] = TO(EMPTY, CSC),
+	[INACT][WPR] = TO(RST, 0),
+	[INACT][PP_OFF] = TO(OFF, 0),
+	[INACT][L_DISABLED] = TO(DIS, 0),
+	[COMP][DISCONNECT] = TO(EMPTY, 0),
+	[COMP][WPR] = TO(RST, 0),
+	[COMP][PP_OFF] = TO(OFF, 0),
+	[U0][WPR] = TO(RST, 0),
+	[U0][LINK_ERR] = TO(INACT, PLC),
+	[U0][TRAIN_ERR] = TO(COMP, CSC | PLC),
+	[U0][CONF_ERR] = TO(INACT, CEC | PLC),
+	[U3][WPR] = TO(RST, 0),
+	[U3][LINK_ERR] = TO(INACT, PLC),
+	[RES][WPR] = TO(RST, 0),
+	[RES][LINK_ERR] = TO(INACT, PLC),
 	[RST][DISCONNECT] = TO(EMPTY, CSC | PRC),
 	[RST][DONE] = TO(U0, PRC),
 	[RST][FAILED] = TO(EMPTY, CSC | PRC),
@@ -104,140 +102,6 @@ static const struct cell usb3[NST][NEV] = {
 	[RES][L_DISABLED] = TO(DIS, 0),
 };
 
-/* Write @v and leave the power as it is. */
-static void portsc(struct fake *f, unsigned port, uint32_t v)
-{
-	wr(f, REG_PORTSC(port), (rd(f, REG_PORTSC(port)) & PORTSC_PP) | v);
-}
-
-static void link_to(struct fake *f, unsigned port, unsigned pls)
-{
-	portsc(f, port, PORTSC_LWS | pls << PORTSC_PLS_SHIFT);
-}
-
-static void plug(struct fake *f, unsigned port)
-{
-	fake_plug(f, port,
-		  xhci_port_is_usb3(f->x, port) ? USB_SPEED_SUPER
-						: USB_SPEED_HIGH);
-}
-
-/* @bare: with no device, where a state can be had with and without. */
-static void go_to(struct fake *f, unsigned port, enum st st, bool bare)
-{
-	bool u3 = xhci_port_is_usb3(f->x, port);
-
-	if (st == EMPTY)
-		return;
-	if (!bare)
-		plug(f, port);
-	if (st == OFF)
-		wr(f, REG_PORTSC(port), 0);
-	if (st == DIS && u3)
-		link_to(f, port, PLS_DISABLED);
-	if (st == RST)
-		portsc(f, port, PORTSC_PR);
-	if (st < U0)
-		return;
-	if (!u3) {
-		portsc(f, port, PORTSC_PR);
-		xhci_port_reset_done(f->x, port, true);
-	}
-	if (st == U3 || st == RES)
-		link_to(f, port, PLS_U3);
-	if (st == RES)
-		xhci_port_wake(f->x, port);
-}
-
-static void do_event(struct fake *f, unsigned port, enum ev ev)
-{
-	static const uint8_t pls[NEV] = {
-		[L_U0] = PLS_U0,
-		[L_U3] = PLS_U3,
-		[L_RESUME] = PLS_RESUME,
-		[L_DISABLED] = PLS_DISABLED,
-		[L_RXDETECT] = PLS_RXDETECT,
-	};
-	static const struct usb_port_ops other = {0};
-	bool was_free = xhci_port_is_free(f->x, port);
-
-	switch (ev) {
-	case CONNECT:
-		if (was_free)
-			plug(f, port);
-		else
-			assert_int_equal(
-				xhci_port_connect(f->x, port,
-						  f->x->port[port - 1].speed,
-						  &other, f),
-				-EBUSY);
-		break;
-	case DISCONNECT:
-		assert_int_equal(xhci_port_disconnect(f->x, port),
-				 was_free ? -ENOENT : 0);
-		break;
-	case PR:
-		portsc(f, port, PORTSC_PR);
-		break;
-	case DONE:
-	case FAILED:
-		xhci_port_reset_done(f->x, port, ev == DONE);
-		break;
-	case PED:
-		portsc(f, port, PORTSC_PED);
-		break;
-	case PP_OFF:
-		wr(f, REG_PORTSC(port), 0);
-		break;
-	case PP_ON:
-		wr(f, REG_PORTSC(port), PORTSC_PP);
-		break;
-	case WAKE:
-		xhci_port_wake(f->x, port);
-		break;
-	default:
-		link_to(f, port, pls[ev]);
-		break;
-	}
-}
-
-/* What PORTSC shows of a state, change bits left out; table 5-27, §4.19.1 */
-static void check_state(struct fake *f, unsigned port, enum st st)
-{
-	bool u3 = xhci_port_is_usb3(f->x, port);
-	uint32_t v = rd(f, REG_PORTSC(port));
-	bool conn = st >= RST || (st == DIS && !u3);
-	static const uint8_t pls[NST] = {
-		[EMPTY] = PLS_RXDETECT, [U3] = PLS_U3, [RES] = PLS_RESUME};
-
-	assert_int_equal(!!(v & PORTSC_PP), st != OFF);
-	assert_int_equal(!!(v & PORTSC_CCS), conn);
-	assert_int_equal(!!(v & PORTSC_PED), st >= U0);
-	assert_int_equal(!!(v & PORTSC_PR), st == RST);
-	if (st == DIS)
-		assert_int_equal(PORTSC_PLS(v),
-				 u3 ? PLS_DISABLED : PLS_POLLING);
-	else if (st != OFF && st != RST)
-		assert_int_equal(PORTSC_PLS(v), pls[st]);
-	if (st >= U0)
-		assert_int_equal(v >> PORTSC_SPEED_SHIFT & 15,
-				 u3 ? USB_SPEED_SUPER : USB_SPEED_HIGH);
-	assert_int_equal(v & (PORTSC_OCA | PORTSC_LWS | PORTSC_WPR), 0);
-}
-
-static void check_event(struct fake *f, unsigned port, unsigned n)
-{
-	f->nseen = 0;
-	run(f);
-	ev_drain(f, 0);
-	assert_int_equal(f->nseen, n);
-	for (unsigned i = 0; i < n; i++) {
-		assert_int_equal(EV_TYPE(&f->seen[i]), TRB_EV_PORT);
-		assert_int_equal(f->seen[i].param, (uint64_t)port << 24);
-		assert_int_equal(EV_CC(&f->seen[i]), CC_SUCCESS);
-	}
-}
-
 static void check_cell(unsigned port, enum st st, enum ev ev)
 {
 	bool bare = ev == CONNECT && (st == OFF || st == DIS);
@@ -245,8 +109,11 @@ static void check_cell(unsigned port, enum st st, enum ev ev)
 	const struct cell *c = port > 4 ? &usb3[st][ev] : &usb2[st][ev];
 	uint32_t v;
 
-	if (bare && st == DIS && port <= 4) {
-		fake_free(f); /* USB 2: there is no Disabled with no device */
+	/* USB 2: there is no Disabled with no device; and what is not there */
+	if ((bare && st == DIS && port <= 4) ||
+	    (port <= 4 && (st == INACT || st == COMP)) ||
+	    (port > 4 && st == TEST)) {
+		fake_free(f);
 		return;
 	}
 	start(f);
@@ -299,6 +166,29 @@ static void change_bits_are_sticky(void **state)
 	portsc(f, 1, PORTSC_CSC);
 	assert_int_equal(rd(f, REG_PORTSC(1)) & PORTSC_CHANGES, 0);
 	xhci_port_disconnect(f->x, 1);
+	check_event(f, 1, 1);
+	fake_free(f);
+}
+
+/* ... nor is another bit that joins it; only when all of them were cleared */
+static void an_event_is_the_first_of_the_change_bits(void **state)
+{
+	struct fake *f = fake_new();
+
+	(void)state;
+	start(f);
+	plug(f, 1);
+	check_event(f, 1, 1);
+	portsc(f, 1, PORTSC_PR);
+	xhci_port_reset_done(f->x, 1, true);
+	assert_int_equal(rd(f, REG_PORTSC(1)) & PORTSC_CHANGES, CSC | PRC);
+	check_event(f, 1, 0);
+	portsc(f, 1, CSC);
+	xhci_port_disconnect(f->x, 1);
+	check_event(f, 1, 0);
+	portsc(f, 1, CSC | PRC);
+	check_event(f, 1, 0);
+	plug(f, 1);
 	check_event(f, 1, 1);
 	fake_free(f);
 }
@@ -422,9 +312,9 @@ static void what_does_not_fit_is_refused(void **state)
 
 	(void)state;
 	for (unsigned port = 0; port < 300; port++)
-		for (unsigned sp = 0; sp < 8; sp++) {
+		for (unsigned sp = 0; sp < 12; sp++) {
 			bool ok = port >= 1 && port <= 8 && sp >= 1 &&
-				  sp <= 5 && (port > 4) == (sp >= 4);
+				  sp <= 7 && (port > 4) == (sp >= 4);
 			int rc = xhci_port_connect(f->x, port, sp,
 						   &fake_port_ops, d);
 
@@ -450,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_event_in_every_state),
 		cmocka_unit_test(change_bits_are_sticky),
+		cmocka_unit_test(an_event_is_the_first_of_the_change_bits),
 		cmocka_unit_test(events_wait_for_run),
 		cmocka_unit_test(warm_reset_is_for_usb3),
 		cmocka_unit_test(device_hears_of_suspend_and_resume),

@@ -21,7 +21,7 @@ static const struct reg regs[] = {
 	{"HCSPARAMS3", 0x0c, 0, 0},
 	{"DBOFF", 0x14, 0x2000, 0},
 	{"RTSOFF", 0x18, 0x1000, 0},
-	{"HCCPARAMS2", 0x1c, 0, 0},
+	{"HCCPARAMS2", 0x1c, 0x17, 0}, /* U3C, CMC, FSC, LEC */
 	{"USBCMD", OP(0x00), 0, 1u << 2 | 1u << 3 | 1u << 10},
 	{"USBSTS", OP(0x04), 1, 0},
 	{"PAGESIZE", OP(0x08), 1, 0},
@@ -30,9 +30,9 @@ static const struct reg regs[] = {
 	{"CRCR high", OP(0x1c), 0, 0},
 	{"DCBAAP", OP(0x30), 0, 0xffffffc0},
 	{"DCBAAP high", OP(0x34), 0, 0xffffffff},
-	{"CONFIG", OP(0x38), 0, 0x3ff},
+	{"CONFIG", OP(0x38), 0, 0x1ff},
 	{"PORTSC 1", 0x440, 0x2a0, 0x0e00c000},
-	{"PORTPMSC 1", 0x444, 0, 0x1fff8}, /* USB 2: RWE, HIRD, slot, HLE */
+	{"PORTPMSC 1", 0x444, 0, 0xfff8}, /* RWE, BESL, slot; no HLE */
 	{"PORTLI 1", 0x448, 0, 0},
 	{"PORTHLPMC 1", 0x44c, 0, 0x3fff},
 	{"PORTSC 8", 0x4b0, 0x2a0, 0x0e00c000},
@@ -68,8 +68,8 @@ static void reset_values(void **state)
 	for (unsigned i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
 		if (rd(f, regs[i].off) != regs[i].reset)
 			fail_msg("%s is %x", regs[i].name, rd(f, regs[i].off));
-	/* AC64, PPC, PAE, SPC, SEC, CFC, xECP at 0x800; no CSZ, BNC, LTC */
-	assert_int_equal(rd(f, CAP_HCCPARAMS1) & 0xffff0fff, 0x02000f09);
+	/* AC64, BNC, PPC, LHRC, LTC, PAE, SPC, SEC, CFC, xECP at 0x800 */
+	assert_int_equal(rd(f, CAP_HCCPARAMS1) & 0xffff0fff, 0x02000f6b);
 	fake_free(f);
 }
 
@@ -87,7 +87,10 @@ static void writable_bits(void **state)
 			uint32_t set = v[k], want;
 
 			if (r->off == REG_CMD)
-				set &= ~(uint32_t)(CMD_HCRST | CMD_RS);
+				set &= ~(uint32_t)(CMD_HCRST | CMD_LHCRST |
+						   CMD_RS);
+			if (r->off == 0x444)
+				set &= ~PORTPMSC_TEST; /* emu_port_test.c */
 			if (r->off == 0x440 || r->off == 0x4b0)
 				set |= PORTSC_PP; /* has a test of its own */
 			if (r->off == 0x1028)

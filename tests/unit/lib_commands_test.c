@@ -136,8 +136,9 @@ static const struct row rows[] = {
 	/* optional ones that the capabilities do not offer */
 	{"force event", CONFIGURED, TRB_FORCE_EVENT, 0, 0, 0, 0, CC_TRB, 0},
 	{"negotiate bandwidth", CONFIGURED, TRB_NEGOTIATE_BW, SLOT_OURS, 0, 0,
-	 0, CC_TRB, 0},
-	{"latency tolerance", CONFIGURED, TRB_SET_LTV, 0, 0, 0, 0, CC_TRB, 0},
+	 0, CC_SUCCESS, 0},
+	{"latency tolerance", CONFIGURED, TRB_SET_LTV, 0, 0, 0, 0, CC_SUCCESS,
+	 0},
 };
 
 static uint64_t row_param(struct rig *g, const struct row *r)

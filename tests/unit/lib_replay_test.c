@@ -229,7 +229,8 @@ static size_t encode_all(const struct records *r, uint8_t *raw)
 /* Arguments that are the controller's doing, not what it was given. */
 static bool is_output(enum xhci_tap_kind kind, unsigned arg)
 {
-	if (kind < XHCI_TAP_NCALLS || kind == XHCI_TAP_NOW)
+	if (kind < XHCI_TAP_NCALLS || kind > XHCI_TAP_SUSPEND ||
+	    kind == XHCI_TAP_NOW)
 		return false;
 	if (kind == XHCI_TAP_SUBMIT)
 		return arg != 9;
@@ -278,6 +279,8 @@ static void every_difference_is_found_where_it_is(void **state)
 				continue;
 			if (rec_has_data(rec->kind) && a == 1)
 				bit = 1; /* or it is more than can be */
+			if (rec->kind == XHCI_TAP_PAYLOAD && a == 1)
+				bit = 1u << 16; /* or less than there is */
 			rec->arg[a] ^= bit;
 			assert_found(&r, i, "an argument");
 			rec->arg[a] ^= bit;
@@ -288,7 +291,7 @@ static void every_difference_is_found_where_it_is(void **state)
 		assert_found(&r, i, "data");
 		r.data[i][i % rec->len] ^= (uint8_t)(1u << i % 8);
 	}
-	for (unsigned k = XHCI_TAP_NCALLS; k < XHCI_TAP_NKINDS; k++)
+	for (unsigned k = XHCI_TAP_NCALLS; k <= XHCI_TAP_SUSPEND; k++)
 		if (k != XHCI_TAP_MEM_WRITE && k != XHCI_TAP_INTR_PIN &&
 		    k != XHCI_TAP_SUSPEND && k != XHCI_TAP_EP_DISABLE &&
 		    !tried[k])
