@@ -50,6 +50,12 @@ static const struct vxhci_ops vx_ops = {
 	.mem_released = vx_released,
 };
 
+static const struct vxhci_ops vx_own_ops = {
+	.msix = vx_msix,
+	.log = vx_log,
+	.mem_released = vx_released,
+};
+
 static uint32_t find_msix(struct vxhci *v)
 {
 	uint32_t off = vxhci_cfg_read(v, PCI_CAP_PTR, 1);
@@ -79,8 +85,8 @@ static void pci_enable(struct vxhci *v)
 	}
 }
 
-int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
-		 const char *slot_option)
+static int vx_init(struct gdrv_vx *e, struct guestmem *gm,
+		   const char *slot_option, const struct vxhci_ops *ops)
 {
 	int rc;
 
@@ -89,7 +95,7 @@ int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->cond, NULL);
 	e->record = gdrv_record_open();
-	rc = vxhci_create_recorded(slot_option, &vx_ops, e, e->record, e->err,
+	rc = vxhci_create_recorded(slot_option, ops, e, e->record, e->err,
 				   sizeof(e->err), &e->v);
 	if (rc) {
 		fprintf(stderr, "vxhci_create: %s\n", e->err);
@@ -101,6 +107,20 @@ int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
 				   &gm->region[i]);
 	pci_enable(e->v);
 	return rc;
+}
+
+int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
+		 const char *slot_option)
+{
+	return vx_init(e, gm, slot_option, &vx_ops);
+}
+
+int gdrv_vx_init_own(struct gdrv_vx *e, struct guestmem *gm,
+		     const char *slot_option)
+{
+	int r = vx_init(e, gm, slot_option, &vx_own_ops);
+
+	return r ? r : vxhci_start(e->v);
 }
 
 void gdrv_vx_fini(struct gdrv_vx *e)

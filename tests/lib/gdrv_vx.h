@@ -7,6 +7,7 @@
 #define TESTS_LIB_GDRV_VX_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "tests/lib/gdrv.h"
 #include "vmm/vxhci.h"
@@ -15,8 +16,8 @@ struct gdrv_vx {
 	struct vxhci *v;             /* owned */
 	struct vxhci_record *record; /* owned; NULL: it is not recorded */
 	struct guestmem *gm;         /* borrowed */
-	uint64_t msgs[VXHCI_VECTORS];
-	unsigned released; /* calls of mem_released() */
+	_Atomic uint64_t msgs[VXHCI_VECTORS];
+	atomic_uint released; /* calls of mem_released() */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool woken;
@@ -31,6 +32,9 @@ extern const struct gdrv_bus gdrv_vx_bus;
  */
 int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
 		 const char *slot_option);
+/* The same, and the controller works on a thread of its own too. */
+int gdrv_vx_init_own(struct gdrv_vx *e, struct guestmem *gm,
+		     const char *slot_option);
 void gdrv_vx_fini(struct gdrv_vx *e);
 
 #endif
