@@ -71,6 +71,7 @@ struct vxhci_ops {
 	 * mutex held: it must only pass this on. May be NULL.
 	 */
 	void (*leds)(void *opaque, unsigned port, unsigned leds);
+	void (*reserved[7])(void); /* for later versions; zeroes */
 };
 
 /*
@@ -203,6 +204,8 @@ struct vxhci_stats {
 	uint64_t transfers, bytes, errors, commands, events, interrupts;
 	uint64_t port_resets, trb_reads, trb_peeks, copied_bytes, allocs;
 	uint32_t in_flight;
+	uint32_t reserved32;
+	uint64_t reserved[16]; /* for later versions; they read as 0 */
 };
 void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret);
 

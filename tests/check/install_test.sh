@@ -71,6 +71,14 @@ names "$lib/libvxhci.a" -g >"$work/exported"
 diff -u "$work/declared" "$work/exported"
 result "the static library too" $?
 
+# several controllers in a process: nothing that they would share, but a count
+# that each thread has of its own
+objdump -t "$lib/libvxhci.a" | grep -E '[[:space:]]O?[[:space:]]*\.(data|bss|tdata|tbss)' |
+	grep -vE '\.data\.rel\.ro|[[:space:]]d[[:space:]]|copied_bytes' >"$work/mutable"
+cat "$work/mutable"
+[ ! -s "$work/mutable" ]
+result "the library has no variables of its own" $?
+
 # a VMM's build
 export PKG_CONFIG_PATH="$lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root"
 [ "$(pkg-config --modversion vxhci)" = "$version" ]

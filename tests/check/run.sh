@@ -122,7 +122,10 @@ step "build with gcc" build gcc all unit-build linked-programs
 step "format" tests/check/format.sh
 step "includes point one way" tests/check/includes.sh
 step "the include check finds what it is for" tests/check/includes_test.sh
+step "what VMMs rely on is still so" tests/check/abi.sh
+step "the check of that finds what it is for" tests/check/abi_test.sh
 [ "$kind" = quick ] || step "build with clang" build clang all unit-build linked-programs
+[ "$kind" = quick ] || step "nothing of Linux alone" tests/check/portable.sh
 
 heading "unit tests"
 units gcc "$B"
