@@ -101,6 +101,11 @@ void gadget_reset(struct gadget *g)
 	g->isoch_delay_ns = 0;
 }
 
+bool gadget_has_ep(const struct gadget *g, uint8_t ep)
+{
+	return (g->eps & ep_bit(ep)) != 0;
+}
+
 void gadget_halt(struct gadget *g, uint8_t ep)
 {
 	g->halted |= ep_bit(ep) & g->eps;

@@ -139,6 +139,8 @@ int gadget_submit(struct usb_dev *d, struct usb_xfer *t);
  */
 void gadget_reset(struct gadget *g);
 
+/* The settings that are selected have endpoint @ep. */
+bool gadget_has_ep(const struct gadget *g, uint8_t ep);
 /* Halt @ep until the host clears it; transfers that follow are stalled. */
 void gadget_halt(struct gadget *g, uint8_t ep);
 bool gadget_halted(const struct gadget *g, uint8_t ep);

@@ -123,7 +123,7 @@ static void zero_ep_enable(struct usb_dev *d, const struct usb_ep_info *info)
 
 	if (!p || p->pair == ZERO_BULK || info->interval > 15)
 		return;
-	p->interval_ns = 125000ull << info->interval;
+	p->pace.interval_ns = 125000ull << info->interval;
 	zero_pipe_restart(p);
 }
 

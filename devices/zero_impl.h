@@ -6,6 +6,7 @@
 #define DEVICES_ZERO_IMPL_H
 
 #include "devices/gadget.h"
+#include "devices/pace.h"
 #include "devices/xfer_queue.h"
 #include "devices/zero.h"
 
@@ -50,10 +51,7 @@ struct zero_pipe {
 
 	/* isochronous and interrupt: zero_pipe.c */
 	struct pm_timer timer; /* set while something is held that can go */
-	uint64_t interval_ns;
-	bool served;      /* slot_ns and frame are of something */
-	uint64_t slot_ns; /* the service interval used last, or planned last */
-	uint32_t frame; /* isochronous: the microframe the guest knows it by */
+	struct pace pace;
 };
 
 struct zero {

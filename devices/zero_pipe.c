@@ -9,10 +9,6 @@
  */
 #include "devices/zero_impl.h"
 
-#define UF_NS 125000u
-/* The controller hands over a transfer at most so long before its time. */
-#define LEAD_NS 1000000u
-
 static struct zero_loop *loop_of(struct zero_pipe *p)
 {
 	return &p->z->loop[p->pair];
@@ -102,43 +98,6 @@ static void serve_isoch(struct zero_pipe *p)
 	end_head(p, USB_OK, actual);
 }
 
-/* The first service interval from @now on that was not used */
-static uint64_t next_slot(const struct zero_pipe *p, uint64_t now_ns)
-{
-	uint64_t at = p->slot_ns + p->interval_ns;
-
-	if (!p->served)
-		return now_ns + p->interval_ns;
-	if (at < now_ns)
-		at += (now_ns - at + p->interval_ns - 1) / p->interval_ns *
-		      p->interval_ns;
-	return at;
-}
-
-/*
- * When an isochronous transfer is to be done: as far behind the one before as
- * the guest's frames say. With none held before it there is a new beginning,
- * unless that comes to the same.
- */
-static void plan_isoch(struct zero_pipe *p, struct usb_xfer *t)
-{
-	uint64_t now = pm_now_ns(p->z->g.dev.pm);
-	int32_t frames = (int32_t)(t->frame - p->frame);
-	uint64_t gap = frames > 0 ? (uint64_t)frames * UF_NS : 0;
-	uint64_t at =
-		p->slot_ns + (gap > p->interval_ns ? gap : p->interval_ns);
-
-	if (!p->q.head &&
-	    (!p->served || gap == 0 || at > now + p->interval_ns + LEAD_NS))
-		at = now + LEAD_NS;
-	else if (!p->q.head && at < now)
-		at = next_slot(p, now);
-	p->slot_ns = at;
-	p->frame = t->frame;
-	p->served = true;
-	t->dev_data = at;
-}
-
 static bool can_go(struct zero_pipe *p)
 {
 	const struct zero_loop *l = loop_of(p);
@@ -164,7 +123,7 @@ static void arm(struct zero_pipe *p)
 	else if (!p->timer.set)
 		pm_timer_set(pm, &p->timer,
 			     isoch ? p->q.head->dev_data
-				   : next_slot(p, pm_now_ns(pm)));
+				   : pace_next(&p->pace, pm_now_ns(pm)));
 }
 
 static void pipe_fire(struct pm_timer *timer, uint64_t now_ns)
@@ -179,9 +138,9 @@ static void pipe_fire(struct pm_timer *timer, uint64_t now_ns)
 		while (p->q.head && p->q.head->dev_data <= now_ns)
 			serve_isoch(p);
 	} else {
-		for (; can_go(p) && at <= now_ns; at += p->interval_ns) {
-			p->slot_ns = at;
-			p->served = true;
+		for (; can_go(p) && at <= now_ns; at += p->pace.interval_ns) {
+			p->pace.slot_ns = at;
+			p->pace.served = true;
 			moved = serve_packet(p) || moved;
 		}
 	}
@@ -215,7 +174,9 @@ void zero_pipe_submit(struct zero_pipe *p, struct usb_xfer *t)
 {
 	t->dev_data = 0;
 	if (p->pair == ZERO_ISOCH)
-		plan_isoch(p, t);
+		t->dev_data =
+			pace_plan(&p->pace, t->frame, pm_now_ns(p->z->g.dev.pm),
+				  p->q.head != NULL);
 	xfer_queue_add(&p->q, t);
 	zero_pipe_run(p);
 }
@@ -245,7 +206,7 @@ void zero_pipe_flush(struct zero_pipe *p, enum usb_status status)
 
 void zero_pipe_restart(struct zero_pipe *p)
 {
-	p->served = false;
+	p->pace.served = false;
 }
 
 void zero_pipe_init(struct zero *z, struct zero_pipe *p, enum zero_pair pair,
@@ -258,6 +219,6 @@ void zero_pipe_init(struct zero *z, struct zero_pipe *p, enum zero_pair pair,
 	p->in = in;
 	p->ep = (uint8_t)(ZERO_EP((unsigned)pair) | (in ? USB_DIR_IN : 0));
 	p->max_packet = zero_max_packet(pair, speed);
-	p->interval_ns = zero_interval_ns(pair, speed);
+	p->pace.interval_ns = zero_interval_ns(pair, speed);
 	p->timer.fire = pipe_fire;
 }

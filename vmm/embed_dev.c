@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devices/audio.h"
+#include "devices/camera.h"
 #include "devices/hid.h"
 #include "devices/storage.h"
 #include "devices/zero.h"
@@ -47,6 +49,20 @@ static int open_zero(struct vxhci *v, const struct slot_dev *d, char *err,
 {
 	(void)v;
 	return zero_open(d->speed, ZERO_ZEROES, ret_dev, err, errlen);
+}
+
+static int open_audio(struct vxhci *v, const struct slot_dev *d, char *err,
+		      size_t errlen, struct usb_dev **ret_dev)
+{
+	(void)v;
+	return audio_open(d->speed, ret_dev, err, errlen);
+}
+
+static int open_camera(struct vxhci *v, const struct slot_dev *d, char *err,
+		       size_t errlen, struct usb_dev **ret_dev)
+{
+	(void)v;
+	return camera_open(d->speed, ret_dev, err, errlen);
 }
 
 static int open_hid(struct vxhci *v, const struct slot_dev *d, char *err,
@@ -125,6 +141,7 @@ static dev_open *const openers[SLOT_NKINDS] = {
 	[SLOT_ADDR] = open_physical, [SLOT_PATH] = open_physical,
 	[SLOT_ID] = open_physical,   [SLOT_STORAGE] = open_storage,
 	[SLOT_ZERO] = open_zero,     [SLOT_TABLET] = open_hid,
+	[SLOT_AUDIO] = open_audio,   [SLOT_CAMERA] = open_camera,
 	[SLOT_KEYBOARD] = open_hid,  [SLOT_MOUSE] = open_hid,
 };
 

@@ -83,11 +83,10 @@ static int fail_unknown(struct parse *p, size_t len)
 				 "unknown option: did you mean %s%s%s?",
 				 near->name, near->example ? "=" : "",
 				 near->example ? near->example : "");
-	return slot_fail(
-		&p->err, p->tok,
-		"unknown option: write bus=, id=, tablet, keyboard, "
-		"mouse, storage=, zero, replay=, at=, speed=, usb2=, usb3=, "
-		"pci= or reset=");
+	return slot_fail(&p->err, p->tok,
+			 "unknown option: write bus=, id=, tablet, keyboard, "
+			 "mouse, audio, camera, storage=, zero, replay=, at=, "
+			 "speed=, usb2=, usb3=, pci= or reset=");
 }
 
 static int take_option(struct parse *p)

@@ -30,6 +30,8 @@ enum slot_kind {
 	SLOT_TABLET,
 	SLOT_KEYBOARD,
 	SLOT_MOUSE,
+	SLOT_AUDIO,
+	SLOT_CAMERA,
 	SLOT_STORAGE,
 	SLOT_ZERO,
 	SLOT_REPLAY,
@@ -79,7 +81,7 @@ struct slotopt {
  * be NULL when @errlen is 0.
  *
  * A built-in device without speed= gets one here: storage and zero the
- * fastest a free port has; tablet, keyboard and mouse full speed, or super
+ * fastest a free port has; audio and camera high speed; tablet, keyboard and mouse full speed, or super
  * speed in a USB 3 port that at= names.
  */
 int slotopt_parse(const char *text, char *err, size_t errlen,

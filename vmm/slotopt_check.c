@@ -28,6 +28,9 @@ static const struct kind {
 	[SLOT_TABLET] = {"tablet", SPEEDS_ALL, SPEEDS_TEXT, false},
 	[SLOT_KEYBOARD] = {"keyboard", SPEEDS_ALL, SPEEDS_TEXT, false},
 	[SLOT_MOUSE] = {"mouse", SPEEDS_ALL, SPEEDS_TEXT, false},
+	[SLOT_AUDIO] = {"audio", SPEED(FULL) | SPEED(HIGH), "full or high",
+			true},
+	[SLOT_CAMERA] = {"camera", SPEED(HIGH), "high", true},
 	[SLOT_STORAGE] = {"storage", SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER),
 			  "full, high or super", true},
 	[SLOT_ZERO] = {"zero", SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER),
@@ -150,6 +153,12 @@ static int check_place(const struct slotopt *o, const struct slot_dev *d,
 				 "ports come after them",
 				 d->at, d->at > o->usb2 ? 3 : 2, name,
 				 speed_names[d->speed], o->usb2);
+	if (d->at > o->usb2 && kinds[d->kind].speeds &&
+	    !(kinds[d->kind].speeds & SPEED(SUPER)))
+		return slot_fail(e, tok,
+				 "port %u is a USB 3 port and %s is a USB 2 "
+				 "device: write at=1 to %u",
+				 d->at, name, o->usb2);
 	for (const struct slot_dev *b = o->dev; b < d; b++)
 		if (b->at == d->at)
 			return slot_fail(e, tok,
@@ -225,7 +234,7 @@ static void set_speeds(struct slotopt *o)
 			d->speed = USB_SPEED_SUPER;
 		} else if (!k->fast) {
 			d->speed = USB_SPEED_FULL;
-		} else if (d->at != 0) {
+		} else if (d->at != 0 || !(k->speeds & SPEED(SUPER))) {
 			d->speed = USB_SPEED_HIGH;
 		} else {
 			d->speed = used3 < o->usb3 ? USB_SPEED_SUPER

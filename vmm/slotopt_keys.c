@@ -216,6 +216,20 @@ static int take_mouse(struct parse *p, const char *val)
 	return 0;
 }
 
+static int take_audio(struct parse *p, const char *val)
+{
+	(void)val;
+	p->dev->kind = SLOT_AUDIO;
+	return 0;
+}
+
+static int take_camera(struct parse *p, const char *val)
+{
+	(void)val;
+	p->dev->kind = SLOT_CAMERA;
+	return 0;
+}
+
 static int take_zero(struct parse *p, const char *val)
 {
 	(void)val;
@@ -343,6 +357,8 @@ const struct key slot_keys[K_NKEYS] = {
 	[K_TABLET] = {"tablet", NULL, BEGINS, take_tablet},
 	[K_KEYBOARD] = {"keyboard", NULL, BEGINS, take_keyboard},
 	[K_MOUSE] = {"mouse", NULL, BEGINS, take_mouse},
+	[K_AUDIO] = {"audio", NULL, BEGINS, take_audio},
+	[K_CAMERA] = {"camera", NULL, BEGINS, take_camera},
 	[K_STORAGE] = {"storage", "FILE", BEGINS, take_storage},
 	[K_READONLY] = {"readonly", NULL, OF_DEV, take_readonly},
 	[K_ZERO] = {"zero", NULL, BEGINS, take_zero},

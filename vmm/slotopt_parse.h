@@ -17,6 +17,8 @@ enum slot_key {
 	K_TABLET,
 	K_KEYBOARD,
 	K_MOUSE,
+	K_AUDIO,
+	K_CAMERA,
 	K_STORAGE,
 	K_READONLY,
 	K_ZERO,

@@ -160,6 +160,7 @@ if [ "$kind" != quick ]; then
 		results "guest $k uas" tests/guest/uas.sh "$k"
 		results "usbtest $k" env B="$B" tests/guest/usbtest.sh "$k"
 	done
+	results "media" env B="$B" tests/guest/media.sh "${KERNELS##* }"
 	results "demo" env B="$B" tests/guest/demo.sh
 	results "host" env B="$B" tests/host/host.sh short
 fi

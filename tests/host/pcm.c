@@ -4,6 +4,10 @@
  * again: 48 kHz, signed 16 bit.
  *
  *   pcm play /dev/snd/pcmC1D0p CHANNELS SECONDS - exit status 1 at an XRUN
+ *   pcm count /dev/snd/pcmC1D0p 2 SECONDS - plays frames that are numbers from
+ *                                    1 on, the left sample the low 16 bits
+ *   pcm record /dev/snd/pcmC1D0c 2 SECONDS - whether such numbers come, each the
+ *                                    next; exit status 1 if not
  *   pcm find FILE CHANNELS SECONDS - whether a wav file, or the isochronous OUT
  *                                    data of a pcap file (usbmon's format), has
  *                                    it, whole and in order, and else silence
@@ -81,7 +85,16 @@ static int pcm_setup(int fd, unsigned channels)
 	return 0;
 }
 
-static int play(const char *path, unsigned channels, unsigned seconds)
+/* A frame of two channels that is a number */
+static int16_t count(unsigned f, unsigned c)
+{
+	return (int16_t)((f + 1) >> 16 * c);
+}
+
+typedef int16_t signal_fn(unsigned f, unsigned c);
+
+static int play(const char *path, unsigned channels, unsigned seconds,
+		signal_fn *signal)
 {
 	static int16_t buf[PERIOD * 8];
 	int fd = open(path, O_WRONLY), err;
@@ -97,7 +110,7 @@ static int play(const char *path, unsigned channels, unsigned seconds)
 		for (unsigned i = 0; i < PERIOD; i++)
 			for (unsigned c = 0; c < channels; c++)
 				buf[i * channels + c] =
-					f < seconds * RATE ? sample(f + i, c)
+					f < seconds * RATE ? signal(f + i, c)
 							   : 0;
 		if (ioctl(fd, SNDRV_PCM_IOCTL_WRITEI_FRAMES, &x)) {
 			printf("frame %u: %s\n", f,
@@ -111,6 +124,40 @@ static int play(const char *path, unsigned channels, unsigned seconds)
 	}
 	printf("played %u frames of %u channels\n", seconds * RATE, channels);
 	return 0;
+}
+
+static int record(const char *path, unsigned channels, unsigned seconds)
+{
+	static uint32_t buf[PERIOD];
+	int fd = open(path, O_RDONLY), err;
+	uint32_t last = 0, first = 0;
+	unsigned gaps = 0;
+
+	err = fd < 0 ? -errno : pcm_setup(fd, channels);
+	if (!err && ioctl(fd, SNDRV_PCM_IOCTL_START))
+		err = -errno;
+	if (err || channels != 2) {
+		printf("%s: %s\n", path, strerror(-err));
+		return 2;
+	}
+	for (unsigned f = 0; f < seconds * RATE; f += PERIOD) {
+		struct snd_xferi x = {.buf = buf, .frames = PERIOD};
+
+		if (ioctl(fd, SNDRV_PCM_IOCTL_READI_FRAMES, &x)) {
+			printf("frame %u: %s\n", f,
+			       errno == EPIPE ? "XRUN" : strerror(errno));
+			return 1;
+		}
+		first = f == 0 ? buf[0] : first;
+		for (unsigned i = 0; i < PERIOD; i++) {
+			if (last && buf[i] != last + 1 && gaps++ < 5)
+				printf("frame %u: %u follows %u\n", f + i,
+				       buf[i], last);
+			last = buf[i];
+		}
+	}
+	printf("recorded frames %u to %u, %u gaps\n", first, last, gaps);
+	return gaps || !first || last - first != seconds * RATE - 1;
 }
 
 static bool is_silent(const int16_t *s, size_t n)
@@ -203,10 +250,15 @@ int main(int argc, char **argv)
 		if (channels < 1 || channels > 8)
 			return 2;
 		if (!strcmp(argv[1], "play"))
-			return play(argv[2], channels, seconds);
+			return play(argv[2], channels, seconds, sample);
+		if (!strcmp(argv[1], "count"))
+			return play(argv[2], channels, seconds, count);
+		if (!strcmp(argv[1], "record"))
+			return record(argv[2], channels, seconds);
 		if (!strcmp(argv[1], "find"))
 			return find(argv[2], channels, seconds);
 	}
-	fprintf(stderr, "usage: pcm play|find FILE CHANNELS SECONDS\n");
+	fprintf(stderr,
+		"usage: pcm play|count|record|find FILE CHANNELS SECONDS\n");
 	return 2;
 }

@@ -92,4 +92,22 @@ static inline void clock_init(void)
 		assert_int_equal((f)->x.actual, (n)); \
 	} while (0)
 
+/* An isochronous transfer of one packet for microframe @frame. */
+struct iso {
+	struct fake_xfer *f;
+	struct usb_packet packet;
+};
+
+static inline void iso_submit(struct usb_dev *d, struct iso *i, uint8_t ep,
+			      const void *data, uint32_t len, uint32_t frame)
+{
+	i->f = fake_xfer(ep, data, len, 0);
+	i->f->x.type = USB_ISOCH;
+	i->packet = (struct usb_packet){.length = len};
+	i->f->x.packet = &i->packet;
+	i->f->x.npackets = 1;
+	i->f->x.frame = frame;
+	fake_submit(d, i->f);
+}
+
 #endif

@@ -11,9 +11,10 @@
 
 #include "vmm/slotopt.h"
 
-#define UNKNOWN                                                                \
-	"unknown option: write bus=, id=, tablet, keyboard, mouse, storage=, " \
-	"zero, replay=, at=, speed=, usb2=, usb3=, pci= or reset="
+#define UNKNOWN                                                             \
+	"unknown option: write bus=, id=, tablet, keyboard, mouse, audio, " \
+	"camera, storage=, zero, replay=, at=, speed=, usb2=, usb3=, pci= " \
+	"or reset="
 #define BAD_PATH                                                         \
 	"not a port path: write numbers from 1 to 255 with dots, as in " \
 	"port=2.3, or port=2.* for all below"
@@ -178,6 +179,11 @@ static const struct {
 	{"30,xhci,usb2=2,usb3=1,tablet,at=4",
 	 "at=4: no such port for tablet: write at=1 to 3, or more ports "
 	 "with usb2= and usb3="},
+	{"30,xhci,camera,speed=full",
+	 "speed=full: does not fit camera: write speed=high"},
+	{"30,xhci,audio,at=9",
+	 "at=9: port 9 is a USB 3 port and audio is a USB 2 device: write "
+	 "at=1 to 8"},
 	{"30,xhci,tablet,speed=low,at=9",
 	 "at=9: port 9 is a USB 3 port and tablet has speed=low: USB 2 "
 	 "ports are 1 to 8, USB 3 ports come after them"},
