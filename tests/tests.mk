@@ -64,6 +64,12 @@ $(B)/hostrig/linked/%: $(B)/obj/tests/host/%.o
 host-programs: $(addprefix $(B)/hostrig/static/,$(HOST_STATIC)) \
 	$(addprefix $(B)/hostrig/linked/,$(HOST_LINKED))
 
+# bhyve's device model, with a bhyve of fakes
+BHYVE_SRC := $(wildcard vmm/bhyve/*.c tests/bhyve/*.c)
+$(call obj,$(BHYVE_SRC) tests/unit/lib_bhyve_test.c): \
+	CPPFLAGS += -Itests/bhyve -Ivmm
+$(B)/tests/lib_bhyve_test: $(call obj,$(BHYVE_SRC))
+
 # a VMM with the library linked in, and a firmware for a guest
 LINKED_SRC := $(wildcard tests/linked/*.c)
 $(call obj,$(LINKED_SRC)): CPPFLAGS += -Ivmm

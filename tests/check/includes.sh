@@ -15,7 +15,8 @@ complain() {
 # layer FOLDER 'FOLDERS IT MAY INCLUDE' 'SYSTEM HEADERS IT MAY NOT'
 layer() {
 	[ -d "$1" ] || return 0
-	found=$(find "$1" -name '*.[ch]' | sort)
+	found=$(find "$1" -path vmm/bhyve -prune -o -name '*.[ch]' -print |
+		sort)
 	[ -n "$found" ] || return 0
 	# shellcheck disable=SC2086
 	grep -Hn '^[[:space:]]*#[[:space:]]*include' $found >"$list" || return 0
@@ -58,4 +59,17 @@ layer pmapper 'pmapper emu' "$usb $net"
 layer hostusb 'hostusb pmapper emu' "$net"
 layer devices 'devices pmapper emu' "$usb $net"
 layer vmm 'vmm hostusb devices pmapper emu' "$usb"
+# a file of bhyve's: the library's public header, and bhyve's own
+found=$(find vmm/bhyve -name '*.[ch]' 2>/dev/null)
+for file in $found; do
+	while IFS=: read -r line text; do
+		case $text in
+		*'"bhyvegc.h"' | *'"config.h"' | *'"console.h"') ;;
+		*'"debug.h"' | *'"pci_emul.h"') ;;
+		*\"*) complain "$file:$line" "only bhyve's headers and <vxhci.h>" ;;
+		esac
+	done <<-END
+		$(grep -n '^[[:space:]]*#[[:space:]]*include' "$file")
+	END
+done
 exit $bad
