@@ -39,6 +39,12 @@ SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
 SAN_cov := --coverage
+# for the fuzzers, and to see what they reach (tests/fuzz/)
+SAN_fuzz := -fsanitize=address,undefined,fuzzer-no-link \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_afl := -fsanitize=address,undefined -fno-omit-frame-pointer
+SAN_fuzzcov := -fsanitize=fuzzer-no-link -fprofile-instr-generate \
+	-fcoverage-mapping
 SAN_FLAGS := $(SAN_$(SAN))
 HARDEN := $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
 	-fstack-protector-strong
@@ -68,6 +74,7 @@ help:
 ## make coverage       lines and branches of emu/ that its unit tests reach
 ## make bench          counts and times a transfer
 ## make install        to PREFIX (/usr/local), LIBDIR, DESTDIR; and uninstall
+## make fuzz T=60      each fuzzer for T seconds; fuzz-coverage, fuzz-afl
 ## make format         runs clang-format over the tree
 
 $(B)/obj/%.o: %.c

@@ -14,6 +14,19 @@
 			     s; s = NULL)
 
 /*
+ * USB 2.0 §5.5.3 to §5.8.3, USB 3.2 §9.6.6: there is no larger packet, whatever
+ * a descriptor says.
+ */
+#define MAX_PACKET 1024u
+
+static uint16_t packet_size(const struct libusb_endpoint_descriptor *e)
+{
+	uint16_t size = e->wMaxPacketSize & 0x7ffu;
+
+	return size < MAX_PACKET ? size : MAX_PACKET;
+}
+
+/*
  * Bytes a service interval: high speed has up to two more transactions a
  * microframe (USB 2.0 §9.6.6), SuperSpeed bursts (USB 3.2 §9.6.7). With
  * SuperSpeedPlus the companion's total is in a descriptor libusb does not
@@ -23,7 +36,7 @@ static uint32_t max_interval(struct libusb_context *ctx,
 			     const struct libusb_endpoint_descriptor *e)
 {
 	struct libusb_ss_endpoint_companion_descriptor *c;
-	uint32_t packet = e->wMaxPacketSize & 0x7ffu, burst, mult;
+	uint32_t packet = packet_size(e), burst, mult;
 
 	if (libusb_get_ss_endpoint_companion_descriptor(ctx, e, &c) != 0)
 		return packet * (1u + ((e->wMaxPacketSize >> 11) & 3u));
@@ -52,7 +65,7 @@ static void add_ep(struct config *c, struct libusb_context *ctx,
 	to->iface = s->bInterfaceNumber;
 	to->alt = s->bAlternateSetting;
 	to->interval = e->bInterval;
-	to->max_packet = e->wMaxPacketSize & 0x7ffu;
+	to->max_packet = packet_size(e);
 	to->max_interval = 0;
 	if (to->type == USB_ISOCH || to->type == USB_INTERRUPT)
 		to->max_interval = max_interval(ctx, e);

@@ -48,6 +48,33 @@ unit: $(UNIT)
 .PHONY: unit-build demo check check-quick format bench coverage
 unit-build: $(UNIT)
 
+# tests/fuzz/*_fuzz.c: fuzz targets. LAYER_*_fuzz.c are linked with that layer
+# and those below, as unit tests are, others with all. In build folders of their
+# own: tests/fuzz/run.sh
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+FUZZ_LINK := -fsanitize=fuzzer
+define fuzz_rule
+$(B)/fuzz/$(2): $(B)/obj/tests/fuzz/$(2).o $(B)/obj/tests/fuzz/fuzz.o \
+		$(or $(below_$(1)),$(below_lib))
+	@mkdir -p $$(@D)
+	@echo "  LD      $$@"
+	$(Q)$$(CC) $$(LDFLAGS) $$(FUZZ_LINK) -o $$@ $$^ $$(TEST_LIBS) $$(LIBS)
+endef
+$(foreach t,$(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC)),\
+	$(eval $(call fuzz_rule,$(call layer_of,$(t)),$(t))))
+# where an operation begins
+$(B)/fuzz/emu_fuzz: LDFLAGS += -Wl,--wrap=td_gather
+.PHONY: fuzz-build fuzz fuzz-coverage fuzz-afl
+fuzz-build: $(FUZZ)
+T ?= 60
+fuzz:
+	@B='$(B)' tests/fuzz/run.sh $(T)
+fuzz-coverage:
+	@B='$(B)' tests/fuzz/coverage.sh $(T)
+fuzz-afl:
+	@B='$(B)' tests/fuzz/afl.sh $(T)
+
 # what runs in the guests of the host rig: without a C library of their own,
 # and, where libusb is needed, in L1 only
 HOST_STATIC := $(filter-out usbloop,$(patsubst tests/host/%.c,%,\

@@ -3,7 +3,8 @@
 # run.sh [quick] - `make check` and `make check-quick`. Installs what is missing,
 # runs every step, says ok or FAILED for each with its seconds, and ends with
 # `N passed, N failed`. The logs stay in $B/check.
-# Environment: B (the build folder), CC, CHECK_KERNELS (of the guest tests).
+# Environment: B (the build folder), CC, CHECK_KERNELS (of the guest tests),
+# CHECK_FUZZ (seconds of each fuzzer).
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
@@ -149,6 +150,9 @@ if [ "$kind" != quick ]; then
 	units tsan "$B/tsan" $fixed
 	# shellcheck disable=SC2086
 	linked "$B/tsan" $fixed
+
+	heading "fuzzers"
+	results "fuzz" env B="$B" tests/fuzz/run.sh "${CHECK_FUZZ:-15}"
 
 	heading "guests"
 	export VXHCI="$TOP/$B/vxhci"

@@ -24,9 +24,13 @@
 
 #define MAYBE __attribute__((unused)) static
 
+#ifndef MEM_SIZE
 #define MEM_SIZE (16u << 20) /* guest memory: [MEM_LOW, MEM_SIZE) */
+#endif
 #define MEM_LOW 0x1000u
+#ifndef DEV_XFERS
 #define DEV_XFERS 2048u
+#endif
 #define NO_TIME UINT64_MAX
 
 struct fake_dev {
@@ -320,12 +324,25 @@ MAYBE void fake_plug(struct fake *f, unsigned port, enum usb_speed speed)
 		xhci_port_connect(f->x, port, speed, &fake_port_ops, d), 0);
 }
 
+/* A fuzzer has a faster way: FAKE_MEM */
+#ifndef FAKE_MEM
+static uint8_t *fake_mem_new(void)
+{
+	return calloc(1, MEM_SIZE);
+}
+
+static void fake_mem_free(uint8_t *mem)
+{
+	free(mem);
+}
+#endif
+
 MAYBE struct fake *fake_new_cfg(const struct xhci_config *cfg)
 {
 	struct fake *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	f->mem = calloc(1, MEM_SIZE);
+	f->mem = fake_mem_new();
 	assert_non_null(f->mem);
 	f->timer_at = NO_TIME;
 	f->now = 1000000;
@@ -360,7 +377,7 @@ MAYBE void fake_free(struct fake *f)
 	assert_int_equal(xhci_mmio_read(f->x, 0x44, 4) & STS_CNR, 0);
 	xhci_destroy(f->x);
 	free(f->reads);
-	free(f->mem);
+	fake_mem_free(f->mem);
 	free(f);
 }
 
