@@ -25,6 +25,9 @@ case_audio() {
 	session || return
 	must "audio: two sound cards in L2" audio_up || return
 	for n in 2 8; do
+		# the wav file has what comes out of the device's mixer
+		check "audio: volumes of $n channels" \
+			l2 "pcm loud /dev/snd/controlC\$(card_of $n)"
 		check "audio: 10 s in $n channels played, no XRUN" audio_play $n
 		sleep 3
 		check "audio: $n channels: every sample came to the device, in order" \

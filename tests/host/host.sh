@@ -22,7 +22,7 @@ TIMEOUT=${HOST_TIMEOUT:-3600}
 MODULES="virtio_pci 9p 9pnet_virtio xhci_pci xhci_pci_renesas usb_storage uas
 	sd_mod usbhid hid_generic evdev usbtest usbmon dummy_hcd libcomposite
 	usb_f_ss_lb vhci_hcd snd_usb_audio ftdi_sio cdc_ether rndis_host
-	crc32c_generic crc32c_intel"
+	kvm_amd kvm_intel crc32c_generic crc32c_intel"
 L2_MODULES="xhci_pci xhci_pci_renesas usb_storage uas sd_mod usbhid
 	hid_generic evdev usbtest usbmon snd_usb_audio ftdi_sio cdc_ether
 	rndis_host crc32c_generic crc32c_intel"

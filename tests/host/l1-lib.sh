@@ -92,6 +92,15 @@ serve_end() {
 
 L2=
 L2D=/tmp/l2
+# The emulated cpu of L1 has AMD's virtualisation, with which L2's code is
+# translated once and not twice: 50 times as fast.
+l2_accel() {
+	modprobe kvm_amd 2>/dev/null || modprobe kvm_intel 2>/dev/null
+	case ${L2_ACCEL:-} in
+	'') [ -c /dev/kvm ] && echo kvm || echo tcg,thread=multi,tb-size=256 ;;
+	*) echo "$L2_ACCEL" ;;
+	esac
+}
 # l2_start [QEMU ARGUMENT…] - boots L2, with vxhci's controllers as there are
 # sockets; ready for l2 when this returns.
 l2_start() {
@@ -104,9 +113,11 @@ l2_start() {
 		set -- "$@" -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"'"$s"'"}}'
 	done
 	l2_t0=$(now)
+	l2_accel=$(l2_accel)
+	case $l2_accel in kvm) l2_cpu=host ;; *) l2_cpu=qemu64 ;; esac
 	"$QEMU" -nodefaults -no-user-config -display none -no-reboot \
 		-machine q35,memory-backend=mem,vmport=off,hpet=off \
-		-accel tcg,thread=multi,tb-size=256 -cpu "${L2_CPU:-qemu64}" \
+		-accel "$l2_accel" -cpu $l2_cpu \
 		-smp 1 -m 512 \
 		-object memory-backend-memfd,id=mem,size=512M,share=on \
 		-kernel /w/l2.kernel -initrd /w/l2.initrd \
@@ -118,7 +129,7 @@ l2_start() {
 	L2=$!
 	while IFS= read -t "${L2_BOOT:-240}" -r l2_line <&7; do
 		case $l2_line in '@ready '*)
-			echo "L2: up after $(($(now) - l2_t0)) s"
+			echo "L2: up after $(($(now) - l2_t0)) s, $l2_accel"
 			return 0 ;;
 		esac
 	done

@@ -36,7 +36,7 @@ for c in $CASES; do
 	if type "case_$c" >/dev/null 2>&1; then
 		echo "case $c"
 		"case_$c"
-		cp /tmp/vxhci.log /tmp/l2.console /w/ 2>/dev/null
+		cp /tmp/vxhci.log /tmp/l2.console /tmp/*.pcapng /w/ 2>/dev/null
 	else
 		fail "$c: no such case"
 	fi

@@ -8,6 +8,7 @@
  *                                    1 on, the left sample the low 16 bits
  *   pcm record /dev/snd/pcmC1D0c 2 SECONDS - whether such numbers come, each the
  *                                    next; exit status 1 if not
+ *   pcm loud /dev/snd/controlC1 - all volumes at their maximum
  *   pcm find FILE CHANNELS SECONDS - whether a wav file, or the isochronous OUT
  *                                    data of a pcap file (usbmon's format), has
  *                                    it, whole and in order, and else silence
@@ -160,6 +161,46 @@ static int record(const char *path, unsigned channels, unsigned seconds)
 	return gaps || !first || last - first != seconds * RATE - 1;
 }
 
+/* Every value of the element at its maximum; switches are on when they are 1. */
+static bool elem_max(int fd, struct snd_ctl_elem_id id)
+{
+	struct snd_ctl_elem_info info = {.id = id};
+	struct snd_ctl_elem_value v = {.id = id};
+
+	if (ioctl(fd, SNDRV_CTL_IOCTL_ELEM_INFO, &info))
+		return false;
+	for (unsigned i = 0; i < info.count && i < 128; i++) {
+		if (info.type == SNDRV_CTL_ELEM_TYPE_INTEGER)
+			v.value.integer.value[i] = info.value.integer.max;
+		else if (info.type == SNDRV_CTL_ELEM_TYPE_BOOLEAN)
+			v.value.integer.value[i] = 1;
+		else
+			return true;
+	}
+	return !(info.access & SNDRV_CTL_ELEM_ACCESS_WRITE) ||
+	       ioctl(fd, SNDRV_CTL_IOCTL_ELEM_WRITE, &v) >= 0;
+}
+
+static int loud(const char *path)
+{
+	static struct snd_ctl_elem_id ids[64];
+	struct snd_ctl_elem_list list = {.space = 64, .pids = ids};
+	int fd = open(path, O_RDWR);
+
+	if (fd < 0 || ioctl(fd, SNDRV_CTL_IOCTL_ELEM_LIST, &list)) {
+		printf("%s: %s\n", path, strerror(errno));
+		return 2;
+	}
+	for (unsigned i = 0; i < list.used; i++)
+		if (!elem_max(fd, ids[i])) {
+			printf("%s: %s\n", (char *)ids[i].name,
+			       strerror(errno));
+			return 1;
+		}
+	printf("%u controls at their maximum\n", list.used);
+	return 0;
+}
+
 static bool is_silent(const int16_t *s, size_t n)
 {
 	for (; n; n--, s++)
@@ -243,6 +284,8 @@ static int find(const char *path, unsigned channels, unsigned seconds)
 
 int main(int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[1], "loud"))
+		return loud(argv[2]);
 	if (argc == 5) {
 		unsigned channels = (unsigned)atoi(argv[3]);
 		unsigned seconds = (unsigned)atoi(argv[4]);
@@ -259,6 +302,7 @@ int main(int argc, char **argv)
 			return find(argv[2], channels, seconds);
 	}
 	fprintf(stderr,
-		"usage: pcm play|count|record|find FILE CHANNELS SECONDS\n");
+		"usage: pcm play|count|record|find FILE CHANNELS SECONDS [HOLD]\n"
+		"       pcm loud FILE\n");
 	return 2;
 }
