@@ -4,11 +4,9 @@
 
 USBIP_CASES="15 16 22 23 25 26"
 USBIP=
-# usbip_on PORT full|high|super - vhci_hcd has 8 ports of USB 2, then 8 of USB 3
+# usbip_on PORT full|high|super - of the bus with that speed, counted from 0
 usbip_on() {
-	usbip_port=$1
-	[ "$2" != super ] || usbip_port=$((usbip_port + 8))
-	usbip_dev "$2" $usbip_port >>/tmp/usbip.log 2>&1 &
+	usbip_dev "$2" "$1" >>/tmp/usbip.log 2>&1 &
 	USBIP=$!
 }
 usbip_off() {

@@ -26,7 +26,7 @@ MODULES="virtio_pci 9p 9pnet_virtio xhci_pci xhci_pci_renesas usb_storage uas
 L2_MODULES="xhci_pci xhci_pci_renesas usb_storage uas sd_mod usbhid
 	hid_generic evdev usbtest usbmon snd_usb_audio ftdi_sio cdc_ether
 	rndis_host crc32c_generic crc32c_intel"
-APPEND="mitigations=off"
+APPEND="mitigations=off ${HOST_L1_APPEND:-}"
 
 guest_work host
 SHARE=$WORK/share
@@ -100,10 +100,10 @@ outer_args() {
 	echo "-drive if=none,id=uas,format=raw,file=$WORK/uas.img"
 	echo "-device usb-uas,bus=hx.0,port=4,id=uas"
 	echo "-device scsi-hd,bus=uas.0,drive=uas"
-	# QEMU's mixer, which is what waits for the file, has two channels; what
-	# came in eight is in the capture at the device, as it is of both
-	echo "-audiodev wav,id=snd2,path=$WORK/audio2.wav,out.fixed-settings=off"
-	echo "-audiodev none,id=snd8,out.mixing-engine=off"
+	# QEMU's mixer has two channels; without it, eight come into the file as
+	# they are, at the pace of two
+	echo "-audiodev wav,id=snd2,path=$WORK/audio2.wav,out.frequency=48000"
+	echo "-audiodev wav,id=snd8,path=$WORK/audio8.wav,out.mixing-engine=off,out.fixed-settings=off"
 	echo "-device usb-audio,bus=hx.0,port=5,audiodev=snd2,buffer=$AUDIO,pcap=$WORK/audio2.pcap"
 	echo "-device usb-audio,bus=hx.0,port=6,audiodev=snd8,multi=on,buffer=$AUDIO,pcap=$WORK/audio8.pcap"
 	echo "-device usb-kbd,bus=hx.0,port=7 -device usb-tablet,bus=hx.0,port=8"
@@ -115,7 +115,7 @@ outer_args() {
 	echo "-device ccid-card-passthru,bus=ccid.0,chardev=card"
 	echo "-chardev pipe,id=qmp,path=$WORK/qmp -mon chardev=qmp,mode=control"
 }
-AUDIO=1048576 # bytes that usb-audio may be ahead of the wav file
+AUDIO=16777216 # bytes that usb-audio may be ahead of the wav file
 
 # host_compare OFFSET-MIB MIB - whether both disks have the same there
 host_compare() {

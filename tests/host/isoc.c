@@ -83,13 +83,14 @@ static void check(struct run *r, const struct slot *s)
 			&u->iso_frame_desc[i];
 		uint32_t n = r->checked++;
 
-		if ((int)d->status == -EXDEV) {
+		if (r->in) /* the device was not asked for those */
+			n -= r->missed;
+		/* libusb has one word for what was missed and what was lost */
+		if ((int)d->status == -EXDEV && !isoc_is_lost(n)) {
 			r->missed++;
 			at += d->length;
 			continue;
 		}
-		if (r->in) /* the device was not asked for those */
-			n -= r->missed;
 		r->lost += isoc_is_lost(n);
 		if (isoc_is_lost(n)
 			    ? !d->status

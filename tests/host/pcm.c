@@ -3,7 +3,8 @@
  * pcm.c - a signal that tells each sample from the others, played and found
  * again: 48 kHz, signed 16 bit.
  *
- *   pcm play /dev/snd/pcmC1D0p CHANNELS SECONDS - exit status 1 at an XRUN
+ *   pcm play /dev/snd/pcmC1D0p CHANNELS SECONDS [HOLD] - exit status 1 at an
+ *                     XRUN; the device is closed HOLD seconds after the end
  *   pcm count /dev/snd/pcmC1D0p 2 SECONDS - plays frames that are numbers from
  *                                    1 on, the left sample the low 16 bits
  *   pcm record /dev/snd/pcmC1D0c 2 SECONDS - whether such numbers come, each the
@@ -95,7 +96,7 @@ static int16_t count(unsigned f, unsigned c)
 typedef int16_t signal_fn(unsigned f, unsigned c);
 
 static int play(const char *path, unsigned channels, unsigned seconds,
-		signal_fn *signal)
+		signal_fn *signal, unsigned hold)
 {
 	static int16_t buf[PERIOD * 8];
 	int fd = open(path, O_WRONLY), err;
@@ -123,6 +124,7 @@ static int play(const char *path, unsigned channels, unsigned seconds,
 		printf("drain: %s\n", strerror(errno));
 		return 1;
 	}
+	sleep(hold);
 	printf("played %u frames of %u channels\n", seconds * RATE, channels);
 	return 0;
 }
@@ -286,23 +288,24 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "loud"))
 		return loud(argv[2]);
-	if (argc == 5) {
+	if (argc == 5 || argc == 6) {
 		unsigned channels = (unsigned)atoi(argv[3]);
 		unsigned seconds = (unsigned)atoi(argv[4]);
+		unsigned hold = argc > 5 ? (unsigned)atoi(argv[5]) : 0;
 
 		if (channels < 1 || channels > 8)
 			return 2;
 		if (!strcmp(argv[1], "play"))
-			return play(argv[2], channels, seconds, sample);
+			return play(argv[2], channels, seconds, sample, hold);
 		if (!strcmp(argv[1], "count"))
-			return play(argv[2], channels, seconds, count);
+			return play(argv[2], channels, seconds, count, 0);
 		if (!strcmp(argv[1], "record"))
 			return record(argv[2], channels, seconds);
 		if (!strcmp(argv[1], "find"))
 			return find(argv[2], channels, seconds);
 	}
-	fprintf(stderr,
-		"usage: pcm play|count|record|find FILE CHANNELS SECONDS [HOLD]\n"
-		"       pcm loud FILE\n");
+	fprintf(stderr, "usage: pcm play|count|record|find FILE CHANNELS "
+			"SECONDS [HOLD]\n"
+			"       pcm loud FILE\n");
 	return 2;
 }
