@@ -13,7 +13,7 @@
 #define UF_FRAME 8u    /* microframes a frame */
 #define FRAMES 2048u   /* Frame ID wraps */
 #define WINDOW_MS 895u /* §4.11.2.5: frames ahead that a Frame ID can name */
-#define LATE_MS 16u    /* that much too late is not missed yet */
+#define LATE_MS 250u   /* that much too late is not missed yet */
 #define IST_UF 1u      /* HCSPARAMS2.IST */
 #define LEAD_UF 8u     /* a TD goes to the device this long before */
 

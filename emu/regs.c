@@ -24,11 +24,17 @@ static uint32_t hcsparams2(struct xhci *x)
 	return 1u | ERST_MAX_LOG2 << 4 | (uint32_t)x->cfg.scratchpads << 27;
 }
 
+/*
+ * CFC=0: a driver that may name the frame of every isochronous TD reads MFINDEX
+ * for each, which is a trip to this process and back a packet. Without it the
+ * first TD has a Frame ID at most, and SIA says the rest (§4.11.2.5); frames
+ * that are named all the same are kept to.
+ */
 static uint32_t hccparams1(struct xhci *x)
 {
 	return HCC1_AC64 | HCC1_BNC | (x->cfg.ctx64 ? HCC1_CSZ : 0) | HCC1_PPC |
 	       HCC1_LHRC | HCC1_LTC | HCC1_PAE | HCC1_SPC | HCC1_SEC |
-	       HCC1_CFC | MAXPSA << HCC1_MAXPSA_SHIFT | (OFF_XECP / 4) << 16;
+	       MAXPSA << HCC1_MAXPSA_SHIFT | (OFF_XECP / 4) << 16;
 }
 
 static const struct reg cap_regs[] = {

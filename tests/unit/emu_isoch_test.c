@@ -130,7 +130,7 @@ static void a_frame_that_has_passed_is_missed_service(void **state)
 
 	(void)state;
 	advance(f, 100 * MS);
-	late = iso_td(f, ISO_OUT, 0, 192, frame_id(f, 2048 - 17));
+	late = iso_td(f, ISO_OUT, 0, 192, frame_id(f, 2048 - 251));
 	next = iso_td(f, ISO_OUT, 1, 192, TRB_SIA);
 	ring_db(f, 1, ISO_OUT);
 	assert_int_equal(f->dev[1].nheld, 1); /* the ring goes on */
@@ -149,7 +149,7 @@ static void a_frame_that_has_just_passed_is_not_missed(void **state)
 	(void)state;
 	advance(f, 100 * MS);
 	for (unsigned i = 0; i < 8; i++)
-		iso_td(f, ISO_OUT, i, 192, frame_id(f, 2048 - 16 + i));
+		iso_td(f, ISO_OUT, i, 192, frame_id(f, 2048 - 250 + i));
 	ring_db(f, 1, ISO_OUT);
 	assert_int_equal(f->dev[1].nheld, 8);
 	while (f->dev[1].nheld)
