@@ -336,6 +336,11 @@ bool xhci_port_is_free(const struct xhci *x, unsigned port)
 	return port >= 1 && port <= x->nports && !x->port[port - 1].ops;
 }
 
+uint32_t xhci_port_status(const struct xhci *x, unsigned port)
+{
+	return portsc_read(&x->port[port - 1]);
+}
+
 void xhci_port_reset_done(struct xhci *x, unsigned port, bool ok)
 {
 	struct xhci_port *p = port_get(x, port);

@@ -149,6 +149,8 @@ unsigned xhci_nports(const struct xhci *x);
 /* True for a USB 3 port; @port 1..xhci_nports(). */
 bool xhci_port_is_usb3(const struct xhci *x, unsigned port);
 bool xhci_port_is_free(const struct xhci *x, unsigned port);
+/* PORTSC as the guest would read it, §5.4.8; @port 1..xhci_nports(). */
+uint32_t xhci_port_status(const struct xhci *x, unsigned port);
 /* The device answers usb_port_ops.reset(). @ok false: it did not survive. */
 void xhci_port_reset_done(struct xhci *x, unsigned port, bool ok);
 /*

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "hostusb/discover.h"
 #include "hostusb/owner.h"
@@ -32,7 +31,7 @@ static bool rule_is_free(const struct rule *r)
 	return !r->removed && (r->r.match.kind == MATCH_BELOW || !r->seat);
 }
 
-static void rule_drop(struct hostusb *h, struct rule *r)
+void rule_drop(struct hostusb *h, struct rule *r)
 {
 	struct rule **at = &h->rules;
 
@@ -54,6 +53,29 @@ static void rule_resolve(struct rule *r, const struct usb_info *i)
 	m->npath = i->npath;
 }
 
+bool rule_has_seat(const struct hostusb *h, const struct rule *r)
+{
+	for (const struct seat *s = h->seats; s; s = s->next)
+		if (s->rule == r)
+			return true;
+	return false;
+}
+
+void rule_end(struct hostusb *h, struct rule *r)
+{
+	status_event(h, HOSTUSB_EV_ENDED, r, NULL);
+	rule_drop(h, r);
+}
+
+/* Its device is not to be had. Told once, until it has one. */
+static void rule_fail(struct hostusb *h, struct rule *r,
+		      enum hostusb_state state, const char *why)
+{
+	r->failed = state;
+	snprintf(r->why, sizeof(r->why), "%.159s", why);
+	status_event(h, HOSTUSB_EV_FAILED, r, NULL);
+}
+
 static void seat_unlink(struct seat *s)
 {
 	struct seat **at = &s->h->seats;
@@ -72,10 +94,27 @@ static void seat_free(struct seat *s)
 
 	seat_unlink(s);
 	owner_release(s->claim);
-	if (s->rule->removed)
-		rule_drop(h, s->rule);
+	if (s->rule->removed && !rule_has_seat(h, s->rule))
+		rule_end(h, s->rule);
 	present_drop(h, s->p);
 	free(s);
+}
+
+void seat_leave(struct seat *s)
+{
+	s->leaving = true;
+	if (s->port)
+		pmapper_detach(s->h->pm, s->port);
+}
+
+/* Does a rule that came meanwhile want what was given back? */
+static bool is_wanted(const struct hostusb *h, const struct seat *s)
+{
+	for (const struct rule *r = h->rules; r; r = r->next)
+		if (r != s->rule && rule_is_free(r) &&
+		    usb_match_info(&r->r.match, &s->p->info))
+			return true;
+	return false;
 }
 
 /* struct host_dev_owner */
@@ -85,13 +124,20 @@ static void seat_closed(void *owner)
 	struct seat *s = owner;
 	struct hostusb *h = s->h;
 
-	if (s->port && !s->gone) {
+	s->hd = NULL;
+	if ((s->port || s->leaving) && !s->gone) {
 		/* somebody took it out: it stays out */
 		hostusb_log(h, XHCI_LOG_INFO, "%s: given back to the host",
 			    s->name);
-		s->p->tried = true;
+		s->p->tried = !is_wanted(h, s);
 		if (s->rule->r.match.kind != MATCH_BELOW)
 			s->rule->removed = true;
+	}
+	if (s->port || s->leaving)
+		status_event(h, HOSTUSB_EV_DETACHED, s->rule, s);
+	if (s->rule->once) {
+		s->rule->removed = true;
+		s->p->left = s->p->handed; /* nobody else will say so */
 	}
 	seat_free(s);
 	h->scan = true;
@@ -103,15 +149,13 @@ static void seat_gone(void *owner)
 	struct seat *s = owner;
 
 	s->gone = true;
-	if (s->p->handed)
-		s->p->left = true; /* nobody else will say so */
 	hostusb_log(s->h, XHCI_LOG_INFO, "%s: gone", s->name);
 }
 
 static bool port_is_kept(const struct hostusb *h, unsigned port)
 {
 	for (const struct rule *r = h->rules; r; r = r->next)
-		if (r->r.at == port)
+		if (!r->removed && r->r.at == port)
 			return true;
 	return false;
 }
@@ -141,18 +185,21 @@ static void seat_opened(void *owner, int r, const char *why)
 {
 	struct seat *s = owner;
 
-	if (r == 0 && !s->gone && !s->h->stopping) {
+	if (r == 0 && !s->gone && !s->leaving && !s->h->stopping) {
 		r = seat_plug(s);
 		if (r == 0) {
 			s->rule->port = s->port;
 			hostusb_log(s->h, XHCI_LOG_INFO, "%s: in port %u",
 				    s->name, s->port);
+			status_event(s->h, HOSTUSB_EV_ATTACHED, s->rule, s);
 			return;
 		}
 		why = attach_error(r);
 	}
 	if (r != 0) {
 		s->p->tried = true;
+		if (!s->leaving && !s->rule->removed)
+			rule_fail(s->h, s->rule, HOSTUSB_FAILED, why);
 		hostusb_log(s->h,
 			    r == LIBUSB_ERROR_NO_DEVICE ? XHCI_LOG_INFO
 							: XHCI_LOG_ERROR,
@@ -198,6 +245,8 @@ static int seat_claim(struct hostusb *h, const struct present *p, char *err,
 		return -EINVAL;
 	}
 	r = owner_claim(&p->info, h->owner, who, sizeof(who), ret);
+	if (r < 0 && p->handed) /* who opened it may well have claimed it */
+		return 0;
 	if (r == -EBUSY)
 		snprintf(err, errlen, "in use by %s: detach it there first",
 			 who);
@@ -209,13 +258,8 @@ static int seat_claim(struct hostusb *h, const struct present *p, char *err,
 	return r;
 }
 
-/*
- * Take @p for @rule. @handle and @fd: it is open already; they are the
- * caller's still when it fails.
- */
-static int seat_take(struct hostusb *h, struct rule *rule, struct present *p,
-		     libusb_device_handle *handle, int fd, char *err,
-		     size_t errlen)
+int seat_take(struct hostusb *h, struct rule *rule, struct present *p,
+	      libusb_device_handle *handle, int fd, char *err, size_t errlen)
 {
 	struct seat *s = calloc(1, sizeof(*s));
 	int r;
@@ -230,6 +274,8 @@ static int seat_take(struct hostusb *h, struct rule *rule, struct present *p,
 	s->h = h;
 	s->rule = rule;
 	s->p = p;
+	rule->failed = HOSTUSB_WAITING;
+	rule->why[0] = 0;
 	seat_name(s);
 	r = host_dev_create(h->pm, h->ctx, h->watcher, p->dev, &p->info,
 			    s->name, rule->r.reset, &seat_ops, s, &s->hd);
@@ -276,6 +322,7 @@ static void scan_one(struct hostusb *h, struct present *p)
 {
 	struct rule *rule = rule_for(h, p);
 	char err[256], path[32];
+	int r;
 
 	if (!rule)
 		return;
@@ -283,11 +330,17 @@ static void scan_one(struct hostusb *h, struct present *p)
 		p->tried = true;
 		return;
 	}
-	if (seat_take(h, rule, p, NULL, -1, err, sizeof(err)) == 0)
+	r = seat_take(h, rule, p, NULL, -1, err, sizeof(err));
+	if (r == 0)
 		return;
 	p->tried = true;
 	hostusb_log(h, XHCI_LOG_ERROR, "%s: device %s: %s", rule->r.name,
 		    usb_path_name(&p->info, path, sizeof(path)), err);
+	rule_fail(h, rule,
+		  r == -EBUSY    ? HOSTUSB_IN_USE
+		  : r == -EINVAL ? HOSTUSB_DENIED
+				 : HOSTUSB_FAILED,
+		  err);
 }
 
 void attach_scan(struct hostusb *h)
@@ -300,170 +353,18 @@ void attach_scan(struct hostusb *h)
 			scan_one(h, p);
 }
 
+bool info_is_same(const struct usb_info *a, const struct usb_info *b)
+{
+	return a->bus == b->bus && a->addr == b->addr;
+}
+
 void attach_left(struct hostusb *h, struct present *p)
 {
 	p->left = true;
 	if (p->seat)
 		host_dev_gone(p->seat->hd);
+	for (struct seat *s = h->seats; s && p->known; s = s->next)
+		if (s->p->handed && info_is_same(&s->p->info, &p->info))
+			host_dev_gone(s->hd);
 	present_drop(h, p);
-}
-
-/* Rules from outside */
-
-static bool match_equal(const struct usb_match *a, const struct usb_match *b)
-{
-	if (a->kind != b->kind)
-		return false;
-	switch (a->kind) {
-	case MATCH_ADDR:
-		return a->bus == b->bus && a->addr == b->addr;
-	case MATCH_PATH:
-	case MATCH_BELOW:
-		return a->bus == b->bus && a->npath == b->npath &&
-		       memcmp(a->path, b->path, a->npath) == 0;
-	case MATCH_ID:
-		return a->vid == b->vid && a->pid == b->pid &&
-		       strcmp(a->serial, b->serial) == 0;
-	}
-	return false;
-}
-
-static int rule_add(struct hostusb *h, const struct hostusb_rule *rule,
-		    char *err, size_t errlen, struct rule **ret)
-{
-	struct rule **end = &h->rules, *r;
-
-	for (; *end; end = &(*end)->next) {
-		if ((*end)->removed ||
-		    !match_equal(&(*end)->r.match, &rule->match))
-			continue;
-		snprintf(err, errlen,
-			 "the same as %s: leave one of the two out",
-			 (*end)->r.name);
-		return -EINVAL;
-	}
-	r = calloc(1, sizeof(*r));
-	if (!r) {
-		snprintf(err, errlen, "out of memory: try again");
-		return -ENOMEM;
-	}
-	r->r = *rule;
-	*end = r;
-	*ret = r;
-	return 0;
-}
-
-/*
- * Is the device that @r names, and no other rule's, there? Returns 1 and it,
- * 0, or -EBUSY where another rule has the only one.
- */
-static int find_present(struct hostusb *h, const struct rule *r, char *err,
-			size_t errlen, struct present **ret)
-{
-	const struct seat *other = NULL;
-
-	for (struct present *p = h->present; p; p = p->next) {
-		if (!p->known || p->left ||
-		    !usb_match_info(&r->r.match, &p->info))
-			continue;
-		if (!p->seat) {
-			*ret = p;
-			return 1;
-		}
-		if (!p->seat->rule->removed)
-			other = p->seat;
-	}
-	if (!other || r->r.match.kind == MATCH_BELOW)
-		return 0;
-	snprintf(err, errlen, "the device is %s as well: leave one out",
-		 other->rule->r.name);
-	return -EBUSY;
-}
-
-int hostusb_add_rule(struct hostusb *h, const struct hostusb_rule *rule,
-		     char *err, size_t errlen)
-{
-	struct present *p = NULL;
-	struct rule *r;
-	int e = rule_add(h, rule, err, errlen, &r);
-
-	if (e < 0)
-		return e;
-	if (rule->match.kind == MATCH_BELOW) {
-		for (p = h->present; p; p = p->next)
-			p->tried = false;
-		h->scan = true;
-		h->ops->wake(h->host);
-		return 0;
-	}
-	e = find_present(h, r, err, errlen, &p);
-	if (e == 1)
-		e = seat_take(h, r, p, NULL, -1, err, errlen);
-	if (e < 0)
-		rule_drop(h, r);
-	return e;
-}
-
-/* The entry of a device that was handed over open; new where it is not seen. */
-static int fd_present(struct hostusb *h, libusb_device *dev, char *err,
-		      size_t errlen, struct present **ret)
-{
-	struct present *p = h->present;
-	int r;
-
-	while (p && (p->dev != dev || p->left))
-		p = p->next;
-	if (p && p->seat) {
-		snprintf(err, errlen, "the device is %s as well: leave one out",
-			 p->seat->rule->r.name);
-		return -EBUSY;
-	}
-	if (p && p->known) {
-		*ret = p;
-		return 0;
-	}
-	p = present_add(h, dev);
-	if (!p) {
-		snprintf(err, errlen, "out of memory: try again");
-		return -ENOMEM;
-	}
-	p->handed = true;
-	r = discover_info(dev, &p->info);
-	p->known = r == 0;
-	if (r == 0) {
-		*ret = p;
-		return 0;
-	}
-	p->left = true;
-	present_drop(h, p);
-	snprintf(err, errlen, "the device cannot be read: %s", strerror(-r));
-	return r;
-}
-
-int hostusb_add_fd(struct hostusb *h, int fd, const struct hostusb_rule *rule,
-		   char *err, size_t errlen)
-{
-	libusb_device_handle *handle = NULL;
-	struct present *p;
-	struct rule *r = NULL;
-	int e = rule_add(h, rule, err, errlen, &r);
-
-	if (e < 0)
-		return e;
-	e = libusb_wrap_sys_device(h->ctx, fd, &handle);
-	if (e != 0) {
-		snprintf(err, errlen, "not a USB device's descriptor: %s",
-			 libusb_strerror(e));
-		e = e == LIBUSB_ERROR_NO_MEM ? -ENOMEM : -EINVAL;
-		goto drop_rule;
-	}
-	e = fd_present(h, libusb_get_device(handle), err, errlen, &p);
-	if (e == 0)
-		e = seat_take(h, r, p, handle, fd, err, errlen);
-	if (e == 0)
-		return 0;
-	libusb_close(handle);
-drop_rule:
-	rule_drop(h, r);
-	return e;
 }

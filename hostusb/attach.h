@@ -2,7 +2,8 @@
 /*
  * attach.h - which device of the host goes to which port: rules, the devices
  * there are, and the seats that bring the two together. Shared by hostusb.c
- * (libusb's side: context, descriptors, hot-plug) and attach.c.
+ * (libusb's side: context, descriptors, hot-plug), attach.c (devices that come
+ * and go), rule.c (wishes that come) and status.c (what became of them).
  */
 #ifndef HOSTUSB_ATTACH_H
 #define HOSTUSB_ATTACH_H
@@ -38,7 +39,11 @@ struct rule {
 	struct rule *next;
 	struct seat *seat; /* not MATCH_BELOW, which has many */
 	unsigned port;     /* where it was last, 0: nowhere yet */
+	bool once;         /* ends with its device, which was handed over */
 	bool removed;      /* its device was taken out; freed with the seat */
+	/* why it has no device though there is one; HOSTUSB_WAITING: no why */
+	enum hostusb_state failed;
+	char why[160];
 };
 
 /* A rule's device, from the moment it is claimed until it is given back */
@@ -51,6 +56,7 @@ struct seat {
 	struct host_dev *hd;       /* owned until it is in a port */
 	unsigned port;             /* 0: in none */
 	bool gone;
+	bool leaving;  /* to be given back; once it is open, if it is not yet */
 	char name[64]; /* for logs */
 };
 
@@ -88,6 +94,25 @@ struct hostusb {
 
 void hostusb_log(struct hostusb *h, enum xhci_log level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* status.c: tell the host. @s NULL: the rule has no device. */
+void status_event(struct hostusb *h, enum hostusb_event event,
+		  const struct rule *r, const struct seat *s);
+/* attach.c: it has no seat any more, and is forgotten. */
+void rule_end(struct hostusb *h, struct rule *r);
+void rule_drop(struct hostusb *h, struct rule *r); /* the same, untold */
+bool rule_has_seat(const struct hostusb *h, const struct rule *r);
+/* Take the device out of its port, or do not put it into one. */
+void seat_leave(struct seat *s);
+
+/*
+ * Take @p for @rule. @handle and @fd: it is open already; they are the
+ * caller's still when it fails.
+ */
+int seat_take(struct hostusb *h, struct rule *rule, struct present *p,
+	      libusb_device_handle *handle, int fd, char *err, size_t errlen);
+/* The same device under two names: what was handed over is listed as well. */
+bool info_is_same(const struct usb_info *a, const struct usb_info *b);
 
 /* Bring free rules and free devices together. */
 void attach_scan(struct hostusb *h);

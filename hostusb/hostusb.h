@@ -16,6 +16,36 @@
 
 struct hostusb; /* opaque */
 
+/* Where a rule, or a device it has found, stands */
+enum hostusb_state {
+	HOSTUSB_WAITING, /* no device that it names is there */
+	HOSTUSB_ATTACHING,
+	HOSTUSB_ATTACHED,
+	HOSTUSB_DETACHING,
+	/* not to be had, for .reason; tried again when it is plugged in again */
+	HOSTUSB_FAILED,
+	HOSTUSB_DENIED, /* never to be had: a hub */
+	HOSTUSB_IN_USE, /* somebody else has it */
+};
+
+enum hostusb_event {
+	HOSTUSB_EV_ATTACHED, /* it is in its port */
+	HOSTUSB_EV_DETACHED, /* it was given back, or is gone */
+	HOSTUSB_EV_FAILED,
+	HOSTUSB_EV_ENDED, /* the rule is no more; .tag alone counts */
+};
+
+/* All is borrowed, until the call returns. */
+struct hostusb_status {
+	unsigned tag; /* of the rule */
+	enum hostusb_state state;
+	unsigned port;               /* of the controller, 0: in none */
+	const struct usb_info *info; /* NULL: no device is known */
+	const char *reason;          /* "": there is none */
+	const struct usb_dev *dev;   /* NULL: in no port */
+	bool unplugged; /* HOSTUSB_EV_DETACHED: it went by itself */
+};
+
 /* What hostusb needs of the program around it. */
 struct hostusb_host_ops {
 	/*
@@ -27,6 +57,13 @@ struct hostusb_host_ops {
 	/* hostusb_run() should be called soon. Any thread. */
 	void (*wake)(void *host);
 	void (*log)(void *host, enum xhci_log level, const char *line);
+	/*
+	 * Something happened to a rule or to its device. From inside any
+	 * function below, which it must not call; @s is not to be kept. May be
+	 * NULL.
+	 */
+	void (*event)(void *host, enum hostusb_event event,
+		      const struct hostusb_status *s);
 };
 
 /* What a guest's port reset does to the physical device */
@@ -39,6 +76,7 @@ enum hostusb_reset {
 /* A wish of the slot option: which device, where to. */
 struct hostusb_rule {
 	char name[96]; /* as written: "bus=1,devaddr=2"; for logs and owners */
+	unsigned tag;  /* the caller's, to know it again */
 	struct usb_match match; /* info.h */
 	unsigned at; /* port of the controller, 0: the first that fits */
 	enum hostusb_reset reset;
@@ -71,11 +109,31 @@ void hostusb_destroy(struct hostusb *h);
 int hostusb_add_rule(struct hostusb *h, const struct hostusb_rule *rule,
 		     char *err, size_t errlen);
 /*
- * hostusb_add_fd - attach the device behind an open usbfs descriptor (which is
- * taken over), for a process with no rights to /dev. Errors as above.
+ * hostusb_add_fd - attach the device behind an open usbfs descriptor, for a
+ * process with no rights to /dev. On success the descriptor is taken over, and
+ * the rule ends with the device. Who opened it answers for nobody else having
+ * it. Errors as above.
  */
 int hostusb_add_fd(struct hostusb *h, int fd, const struct hostusb_rule *rule,
 		   char *err, size_t errlen);
+
+/*
+ * hostusb_remove - the rules with @tag end, their devices are given back:
+ * HOSTUSB_EV_DETACHED tells of each, or once of a rule that had none, and
+ * HOSTUSB_EV_ENDED of the rule's end. Returns how many HOSTUSB_EV_DETACHED
+ * there are; 0: no such rule.
+ */
+unsigned hostusb_remove(struct hostusb *h, unsigned tag);
+/*
+ * hostusb_leave - the device that @m names is given back, and stays out until
+ * it is plugged in again; its rule ends unless it has several devices
+ * (MATCH_BELOW). Returns how many devices there were.
+ */
+unsigned hostusb_leave(struct hostusb *h, const struct usb_match *m);
+/* The state of each device, and of each rule that has none. */
+void hostusb_each(struct hostusb *h,
+		  void (*each)(void *arg, const struct hostusb_status *s),
+		  void *arg);
 
 /*
  * hostusb_run - handle what libusb has (@ready: one of its descriptors has an

@@ -166,6 +166,7 @@ static void add_device(struct pmapper *pm, struct port_device *pd)
 	pd->in_port = true;
 	pd->dev->pm = pm;
 	pd->dev->pd = pd;
+	pd->dev->counters = (struct usb_counters){0};
 }
 
 static void remove_device(struct pmapper *pm, struct port_device *pd)
@@ -258,6 +259,8 @@ static void free_if_done(struct pmapper *pm, struct port_device *pd)
 	if (!port_device_is_done(pd))
 		return;
 	remove_device(pm, pd);
+	if (pm->ops->freed)
+		pm->ops->freed(pm->host, pd->port, d);
 	free(pd);
 	d->ops->free(d);
 }

@@ -72,6 +72,14 @@ struct usb_dev_ops {
 	void (*free)(struct usb_dev *d);
 };
 
+/* What a device did since it was put into its port */
+struct usb_counters {
+	uint64_t transfers;          /* that ended */
+	uint64_t bytes;              /* of payload that they moved */
+	uint64_t ended[USB_NSTATUS]; /* by how: isochronous ones by packet */
+	uint64_t resets;
+};
+
 /* Embedded in each device; the first part is the device's to set. */
 struct usb_dev {
 	const struct usb_dev_ops *ops;
@@ -81,6 +89,7 @@ struct usb_dev {
 	/* the mapper's */
 	struct pmapper *pm;     /* borrowed; NULL while not attached */
 	struct port_device *pd; /* borrowed; NULL while not attached */
+	struct usb_counters counters;
 };
 
 /* What the mapper needs of the program around it. */
@@ -99,6 +108,13 @@ struct pmapper_host_ops {
 	void (*log)(void *host, enum xhci_log level, const char *line);
 	/* Monotonic nanoseconds; NULL: CLOCK_MONOTONIC. */
 	uint64_t (*now_ns)(void *host);
+	/*
+	 * The guest resets the device in @port. May be NULL. Neither this nor
+	 * the next may call the mapper.
+	 */
+	void (*port_reset)(void *host, unsigned port, const struct usb_dev *d);
+	/* @d, which was in @port, is freed next. May be NULL. */
+	void (*freed)(void *host, unsigned port, const struct usb_dev *d);
 };
 
 /*

@@ -60,6 +60,17 @@ static void clamp_result(struct usb_xfer *t, enum usb_status status,
 	}
 }
 
+/* A device counts for itself: by packet, where each has an end of its own. */
+static void count_result(struct usb_counters *c, const struct usb_xfer *t)
+{
+	c->transfers++;
+	c->bytes += t->actual;
+	if (t->type != USB_ISOCH)
+		c->ended[t->status]++;
+	for (uint32_t i = 0; t->type == USB_ISOCH && i < t->npackets; i++)
+		c->ended[t->packet[i].status]++;
+}
+
 /* From the device, or from nowhere, to the queue of completions */
 static void finish_xfer(struct port_device *pd, struct usb_xfer *t,
 			enum usb_status status, uint32_t actual)
@@ -68,6 +79,7 @@ static void finish_xfer(struct port_device *pd, struct usb_xfer *t,
 
 	xfer_list_remove(list_of(pd, t), t);
 	clamp_result(t, status, actual);
+	count_result(&pd->dev->counters, t);
 	set_place(pd, t, MAP_QUEUED);
 	pd->nqueued++;
 	if (pm->tap && pm->tap->complete)
@@ -163,6 +175,9 @@ static void port_device_reset(void *dev, bool warm)
 	if (pd->gone || !pd->in_port || pd->reset != RESET_NONE)
 		return;
 	pd->reset = RESET_ASKED;
+	pd->dev->counters.resets++;
+	if (pd->pm->ops->port_reset)
+		pd->pm->ops->port_reset(pd->pm->host, pd->port, pd->dev);
 	pd->dev->ops->reset(pd->dev);
 }
 

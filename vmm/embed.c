@@ -119,7 +119,12 @@ static int init_locks(struct vxhci *v)
 	r = pthread_mutex_init(&v->lock, NULL);
 	if (r != 0)
 		goto free_wake_lock;
+	r = pthread_mutex_init(&v->plug_lock, NULL);
+	if (r != 0)
+		goto free_lock;
 	return 0;
+free_lock:
+	pthread_mutex_destroy(&v->lock);
 free_wake_lock:
 	pthread_mutex_destroy(&v->wake_lock);
 free_cond:
@@ -129,6 +134,7 @@ free_cond:
 
 static void free_locks(struct vxhci *v)
 {
+	pthread_mutex_destroy(&v->plug_lock);
 	pthread_mutex_destroy(&v->lock);
 	pthread_mutex_destroy(&v->wake_lock);
 	pthread_cond_destroy(&v->wake_cond);
@@ -162,6 +168,8 @@ static int build(struct vxhci *v, struct vxhci_record *rec, char *err,
 		return 0;
 	unplug_devices(v);
 	hostusb_destroy(v->usb);
+	while (v->devs != NULL)
+		embed_dev_drop(v, v->devs);
 	pmapper_destroy(v->pm);
 	xhci_destroy(v->x);
 	return r;
@@ -244,6 +252,8 @@ void vxhci_destroy(struct vxhci *v)
 	v->quiet = true;
 	unplug_devices(v);
 	hostusb_destroy(v->usb);
+	while (v->devs != NULL)
+		embed_dev_drop(v, v->devs);
 	pmapper_destroy(v->pm);
 	xhci_destroy(v->x);
 	if (v->rec != NULL)

@@ -3,7 +3,8 @@
  * embed.h - inside libvxhci: one controller with its PCI function, its guest
  * memory and its devices.
  *
- * Locks: `lock` is held in every call and while the controller, the mapper
+ * Locks: `plug_lock` is held while devices are asked for or taken out, and may
+ * be held long; `lock` is held in every call and while the controller, the mapper
  * and the VMM's callbacks run. `wake_lock` is a leaf: the mapper's worker
  * thread takes it alone, and vxhci_destroy() under `lock`.
  */
@@ -23,7 +24,24 @@
 #include "vmm/slotopt.h"
 #include "vmm/vxhci.h"
 
+#define EMBED_MAX_DEVS 64u /* that are asked for */
+
+/* A device that was asked for, from then until it is given back. */
+struct embed_dev {
+	struct embed_dev *next;
+	unsigned id;
+	struct slot_dev d; /* its strings are in `text`, or in vxhci.opt */
+	char *text;        /* owned; NULL: of the slot option */
+	char rule[128];
+	enum slot_reset reset;
+	/* built-in ones */
+	struct usb_dev *dev; /* borrowed from the mapper; NULL: in no port */
+	unsigned port;
+	bool leaving;
+};
+
 struct vxhci {
+	pthread_mutex_t plug_lock; /* before `lock`: attach and detach */
 	pthread_mutex_t lock;
 	struct vxhci_ops ops;
 	void *opaque;       /* borrowed */
@@ -36,6 +54,10 @@ struct vxhci {
 	struct tap tap;      /* embedded; .ops NULL: no capture */
 
 	struct record_stream *rec; /* borrowed; NULL: it is not recorded */
+
+	struct embed_dev *devs; /* owned, in the order they were asked for */
+	unsigned ndevs, last_id;
+	uint64_t reset_told_ns[XHCI_MAX_PORTS + 1]; /* by port */
 
 	atomic_bool usb_ready; /* a descriptor of hostusb's has an event */
 	unsigned vectors;      /* vectors the interrupters are spread over */
@@ -64,6 +86,9 @@ extern const struct pci_ops embed_pci_ops;
 extern const struct hostusb_host_ops embed_hostusb_ops;
 /* Released: nothing points into the mapping with this cookie any more. */
 void embed_mem_released(void *host, void *cookie);
+/* Take and leave the lock. */
+void embed_enter(struct vxhci *v);
+void embed_leave(struct vxhci *v);
 uint64_t embed_now_ns(struct vxhci *v);
 /* Have vxhci_dispatch() called, by the VMM or by the own thread. Any thread. */
 void embed_wake(struct vxhci *v);
@@ -75,6 +100,26 @@ void embed_log(struct vxhci *v, enum xhci_log level, const char *line);
  * for the caller to take out. In embed_dev.c.
  */
 int embed_plug_devices(struct vxhci *v, char *err, size_t errlen);
+/* The parts of it, for those that come later. All with the lock, but: */
+/* A new one at the end of v->devs, its text its own; NULL: none. */
+struct embed_dev *embed_dev_add(struct vxhci *v, const struct slot_dev *d,
+				enum slot_reset reset, const char *rule);
+void embed_dev_drop(struct vxhci *v, struct embed_dev *w);
+/* Open a built-in device. Without the lock. */
+int embed_dev_open(struct vxhci *v, const struct slot_dev *d, char *err,
+		   size_t errlen, struct usb_dev **ret_dev);
+/* Start hostusb if it is needed. With plug_lock, and without the lock. */
+int embed_need_usb(struct vxhci *v, char *err, size_t errlen);
+/* @dev is what embed_dev_open() gave, and freed on failure; @fd or -1. */
+int embed_dev_plug(struct vxhci *v, struct embed_dev *w, struct usb_dev *dev,
+		   int fd, char *err, size_t errlen);
+void embed_match(const struct slot_dev *d, struct usb_match *m);
+
+/* embed_plug.c: what the parts below tell of devices. */
+void embed_port_reset(void *host, unsigned port, const struct usb_dev *d);
+void embed_freed(void *host, unsigned port, const struct usb_dev *d);
+void embed_usb_event(void *host, enum hostusb_event event,
+		     const struct hostusb_status *s);
 
 /* embed_input.c: @d was opened for @v; what a keyboard tells goes to the VMM. */
 void embed_input_open(struct vxhci *v, struct usb_dev *d);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "devices/hid.h"
 #include "devices/storage.h"
 #include "devices/zero.h"
+#include "hostusb/discover.h"
 
 _Static_assert((int)SLOT_RESET_DEVICE == (int)HOSTUSB_RESET_DEVICE &&
 		       (int)SLOT_RESET_NEVER == (int)HOSTUSB_RESET_NEVER,
@@ -21,10 +23,9 @@ _Static_assert((int)SLOT_RESET_DEVICE == (int)HOSTUSB_RESET_DEVICE &&
 _Static_assert(SLOTOPT_MAX_PATH == USB_MAX_DEPTH, "a path fits");
 
 /*
- * What opens a kind of device. Returns 0 and the device, or NULL for it where
- * it is not there yet: a physical device's opener leaves its rule with
- * hostusb, which attaches it to v->pm when it appears. On failure -errno and
- * in @err what is wrong and what to do, without the device's name.
+ * What opens a kind of built-in device. May block; the lock need not be held.
+ * Returns 0 and the device, or -errno and in @err what is wrong and what to
+ * do, without the device's name.
  */
 typedef int dev_open(struct vxhci *v, const struct slot_dev *d, char *err,
 		     size_t errlen, struct usb_dev **ret_dev);
@@ -79,9 +80,11 @@ static int open_hid(struct vxhci *v, const struct slot_dev *d, char *err,
 }
 
 /* One for all physical devices of the controller, with the first of them */
-static int need_hostusb(struct vxhci *v, char *err, size_t errlen)
+int embed_need_usb(struct vxhci *v, char *err, size_t errlen)
 {
+	struct hostusb *usb;
 	char owner[64];
+	int r;
 
 	if (v->usb != NULL)
 		return 0;
@@ -93,11 +96,16 @@ static int need_hostusb(struct vxhci *v, char *err, size_t errlen)
 	}
 	snprintf(owner, sizeof(owner), "xhci %s of pid %ld", v->opt.slot,
 		 (long)getpid());
-	return hostusb_create(v->pm, &embed_hostusb_ops, v, owner, err, errlen,
-			      &v->usb);
+	r = hostusb_create(v->pm, &embed_hostusb_ops, v, owner, err, errlen,
+			   &usb);
+	if (r < 0)
+		return r;
+	v->usb = usb;
+	atomic_store(&v->usb_ready, true);
+	return 0;
 }
 
-static void match_from_option(const struct slot_dev *d, struct usb_match *m)
+void embed_match(const struct slot_dev *d, struct usb_match *m)
 {
 	m->bus = d->bus;
 	switch (d->kind) {
@@ -119,30 +127,29 @@ static void match_from_option(const struct slot_dev *d, struct usb_match *m)
 	}
 }
 
-static int open_physical(struct vxhci *v, const struct slot_dev *d, char *err,
-			 size_t errlen, struct usb_dev **ret_dev)
+/* @fd of one that was handed over, or -1. */
+static int plug_physical(struct vxhci *v, const struct embed_dev *w, int fd,
+			 char *err, size_t errlen)
 {
 	struct hostusb_rule rule = {
-		.at = d->at,
-		.reset = (enum hostusb_reset)v->opt.reset,
+		.tag = w->id,
+		.at = w->d.at,
+		.reset = (enum hostusb_reset)w->reset,
 	};
-	int r = need_hostusb(v, err, errlen);
 
-	if (r < 0)
-		return r;
-	slot_dev_name(d, rule.name, sizeof(rule.name));
-	match_from_option(d, &rule.match);
-	*ret_dev = NULL;
+	slot_dev_name(&w->d, rule.name, sizeof(rule.name));
+	embed_match(&w->d, &rule.match);
+	if (fd >= 0)
+		return hostusb_add_fd(v->usb, fd, &rule, err, errlen);
 	return hostusb_add_rule(v->usb, &rule, err, errlen);
 }
 
 /* No row: not in this version. */
 static dev_open *const openers[SLOT_NKINDS] = {
-	[SLOT_ADDR] = open_physical, [SLOT_PATH] = open_physical,
-	[SLOT_ID] = open_physical,   [SLOT_STORAGE] = open_storage,
-	[SLOT_ZERO] = open_zero,     [SLOT_TABLET] = open_hid,
-	[SLOT_AUDIO] = open_audio,   [SLOT_CAMERA] = open_camera,
-	[SLOT_KEYBOARD] = open_hid,  [SLOT_MOUSE] = open_hid,
+	[SLOT_STORAGE] = open_storage, [SLOT_ZERO] = open_zero,
+	[SLOT_TABLET] = open_hid,      [SLOT_KEYBOARD] = open_hid,
+	[SLOT_MOUSE] = open_hid,       [SLOT_AUDIO] = open_audio,
+	[SLOT_CAMERA] = open_camera,
 };
 
 static const char *attach_error(int r)
@@ -162,64 +169,138 @@ static const char *attach_error(int r)
 /* A physical device that is not there yet has its port all the same. */
 static bool port_is_kept(const struct vxhci *v, unsigned port)
 {
-	for (unsigned i = 0; i < v->opt.ndevs; i++)
-		if (v->opt.dev[i].at == port)
+	for (const struct embed_dev *w = v->devs; w; w = w->next)
+		if (w->d.at == port && !w->leaving)
 			return true;
 	return false;
 }
 
-static int attach_device(struct vxhci *v, struct usb_dev *dev, unsigned at)
+static int attach_device(struct vxhci *v, struct usb_dev *dev, unsigned at,
+			 unsigned *ret_port)
 {
-	unsigned n = xhci_nports(v->x), port;
+	unsigned n = xhci_nports(v->x);
 
 	if (at != 0)
-		return pmapper_attach(v->pm, dev, at, &port);
+		return pmapper_attach(v->pm, dev, at, ret_port);
 	for (unsigned i = 1; i <= n; i++)
 		if (!port_is_kept(v, i) &&
-		    pmapper_attach(v->pm, dev, i, &port) == 0)
+		    pmapper_attach(v->pm, dev, i, ret_port) == 0)
 			return 0;
 	return -ENOSPC;
 }
 
-static int plug_device(struct vxhci *v, const struct slot_dev *d, char *err,
-		       size_t errlen)
+struct embed_dev *embed_dev_add(struct vxhci *v, const struct slot_dev *d,
+				enum slot_reset reset, const char *rule)
 {
-	struct usb_dev *dev = NULL;
+	struct embed_dev **end = &v->devs, *w;
+
+	if (v->ndevs == EMBED_MAX_DEVS)
+		return NULL;
+	w = calloc(1, sizeof(*w));
+	if (w == NULL)
+		return NULL;
+	w->id = ++v->last_id;
+	w->d = *d;
+	w->reset = reset;
+	discover_text(w->rule, sizeof(w->rule), rule, strlen(rule));
+	while (*end)
+		end = &(*end)->next;
+	*end = w;
+	v->ndevs++;
+	return w;
+}
+
+void embed_dev_drop(struct vxhci *v, struct embed_dev *w)
+{
+	struct embed_dev **at = &v->devs;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	v->ndevs--;
+	free(w->text);
+	free(w);
+}
+
+int embed_dev_open(struct vxhci *v, const struct slot_dev *d, char *err,
+		   size_t errlen, struct usb_dev **ret_dev)
+{
 	char name[96],
 		why[SLOTOPT_MAX_FILE + 512] = "cannot be opened: see the log";
-	int r = -EINVAL;
+	int r;
 
+	*ret_dev = NULL;
+	if (slot_dev_is_physical(d))
+		return 0;
 	slot_dev_name(d, name, sizeof(name));
 	if (openers[d->kind] == NULL) {
 		snprintf(err, errlen, "%s: not in this version: leave it out",
 			 name);
-		return r;
+		return -EINVAL;
 	}
-	r = openers[d->kind](v, d, why, sizeof(why), &dev);
-	if (r < 0) {
+	r = openers[d->kind](v, d, why, sizeof(why), ret_dev);
+	if (r < 0)
 		snprintf(err, errlen, "%s: %s", name, why);
+	return r;
+}
+
+int embed_dev_plug(struct vxhci *v, struct embed_dev *w, struct usb_dev *dev,
+		   int fd, char *err, size_t errlen)
+{
+	char name[96], why[512] = "";
+	int r;
+
+	slot_dev_name(&w->d, name, sizeof(name));
+	if (dev == NULL) {
+		r = plug_physical(v, w, fd, why, sizeof(why));
+		if (r < 0)
+			snprintf(err, errlen, "%s: %s", name, why);
 		return r;
 	}
-	if (dev == NULL)
-		return 0;
-	r = attach_device(v, dev, d->at);
+	r = attach_device(v, dev, w->d.at, &w->port);
 	if (r < 0) {
 		snprintf(err, errlen, "%s: %s", name, attach_error(r));
 		dev->ops->free(dev);
+		return r;
 	}
-	return r;
+	w->dev = dev;
+	return 0;
+}
+
+static int plug_option(struct vxhci *v, struct embed_dev *w, char *err,
+		       size_t errlen)
+{
+	struct usb_dev *dev;
+	char name[96], why[512] = "";
+	int r = embed_dev_open(v, &w->d, err, errlen, &dev);
+
+	if (r < 0)
+		return r;
+	if (dev == NULL)
+		r = embed_need_usb(v, why, sizeof(why));
+	if (r < 0) {
+		slot_dev_name(&w->d, name, sizeof(name));
+		snprintf(err, errlen, "%s: %s", name, why);
+		return r;
+	}
+	return embed_dev_plug(v, w, dev, -1, err, errlen);
 }
 
 /* Those with at= first, so that no other device has their port. */
 int embed_plug_devices(struct vxhci *v, char *err, size_t errlen)
 {
+	for (unsigned i = 0; i < v->opt.ndevs; i++) {
+		if (embed_dev_add(v, &v->opt.dev[i], v->opt.reset, "option"))
+			continue;
+		snprintf(err, errlen, "xhci: out of memory: try again");
+		return -ENOMEM;
+	}
 	for (int placed = 1; placed >= 0; placed--) {
-		for (unsigned i = 0; i < v->opt.ndevs; i++) {
-			const struct slot_dev *d = &v->opt.dev[i];
+		for (struct embed_dev *w = v->devs; w; w = w->next) {
 			int r = 0;
 
-			if ((d->at != 0) == (placed != 0))
-				r = plug_device(v, d, err, errlen);
+			if ((w->d.at != 0) == (placed != 0))
+				r = plug_option(v, w, err, errlen);
 			if (r < 0)
 				return r;
 		}

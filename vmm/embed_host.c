@@ -136,6 +136,8 @@ const struct pmapper_host_ops embed_pmapper_ops = {
 	.wake = host_wake,
 	.log = host_log,
 	.now_ns = host_now_ns,
+	.port_reset = embed_port_reset,
+	.freed = embed_freed,
 };
 
 /* Any thread. */
@@ -153,6 +155,7 @@ const struct hostusb_host_ops embed_hostusb_ops = {
 	.fd_watch = host_fd_watch,
 	.wake = host_wake,
 	.log = host_log,
+	.event = embed_usb_event,
 };
 
 /* What the PCI function tells. */

@@ -111,6 +111,10 @@ static int take_option(struct parse *p)
 	if (k->example != NULL && *val == '\0')
 		return slot_fail(&p->err, p->tok, "no value: write %s=%s",
 				 k->name, k->example);
+	if (p->lone && k->controller && k != &slot_keys[K_RESET])
+		return slot_fail(&p->err, p->tok,
+				 "is the controller's, which is there already: "
+				 "leave it out");
 	if (k->begins) {
 		r = slot_begin_device(p);
 		if (r < 0)
@@ -211,17 +215,10 @@ static int take_controller(struct parse *p)
 			 p->o.slot);
 }
 
-static int parse_all(struct parse *p)
+static int parse_options(struct parse *p)
 {
-	int r;
+	int r = 0;
 
-	next_token(p);
-	if (p->tok[0] == '\0')
-		return slot_fail(&p->err, p->tok,
-				 "no slot: write SLOT,xhci, as in 30,xhci");
-	r = take_slot(p);
-	if (r == 0)
-		r = take_controller(p);
 	while (r == 0 && next_token(p)) {
 		if (p->tok[0] == '\0')
 			return slot_fail(
@@ -240,6 +237,73 @@ static int parse_all(struct parse *p)
 	return r < 0 ? r : slotopt_check(&p->o, &p->err);
 }
 
+static int parse_all(struct parse *p)
+{
+	int r;
+
+	next_token(p);
+	if (p->tok[0] == '\0')
+		return slot_fail(&p->err, p->tok,
+				 "no slot: write SLOT,xhci, as in 30,xhci");
+	r = take_slot(p);
+	if (r == 0)
+		r = take_controller(p);
+	return r < 0 ? r : parse_options(p);
+}
+
+static int parse_device(struct parse *p)
+{
+	int r = parse_options(p);
+
+	if (r < 0 || p->o.ndevs == 1)
+		return r;
+	return slot_fail(&p->err, p->o.ndevs == 0 ? "device" : p->tok,
+			 "one device is named at a time: write bus=1,port=2.3, "
+			 "id=VVVV:DDDD, storage=FILE or another of them");
+}
+
+/* Copies @text, which is too long or is read with @all. */
+static int parse_text(struct parse *p, const char *text,
+		      int (*all)(struct parse *p), struct slotopt *ret)
+{
+	size_t len = strnlen(text, SLOTOPT_MAX_TEXT);
+	int r;
+
+	if (len == SLOTOPT_MAX_TEXT)
+		return slot_fail(&p->err, text,
+				 "slot option too long: at most %u bytes",
+				 SLOTOPT_MAX_TEXT - 1);
+	p->o.text = malloc(len + 1);
+	if (p->o.text == NULL) {
+		slot_fail(&p->err, text, "out of memory: try again");
+		return -ENOMEM;
+	}
+	memcpy(p->o.text, text, len + 1);
+	p->next = p->o.text;
+	r = all(p);
+	if (r < 0) {
+		free(p->o.text);
+		return r;
+	}
+	*ret = p->o;
+	return 0;
+}
+
+int slotopt_parse_device(const char *text, const struct slotopt *of, char *err,
+			 size_t errlen, struct slotopt *ret)
+{
+	struct parse p = {
+		.o = {.slot = "",
+		      .usb2 = of->usb2,
+		      .usb3 = of->usb3,
+		      .reset = of->reset},
+		.err = {err, errlen},
+		.lone = true,
+	};
+
+	return parse_text(&p, text, parse_device, ret);
+}
+
 int slotopt_parse(const char *text, char *err, size_t errlen,
 		  struct slotopt *ret)
 {
@@ -250,27 +314,8 @@ int slotopt_parse(const char *text, char *err, size_t errlen,
 		      .pci_device = 0x000d},
 		.err = {err, errlen},
 	};
-	size_t len = strnlen(text, SLOTOPT_MAX_TEXT);
-	int r;
 
-	if (len == SLOTOPT_MAX_TEXT)
-		return slot_fail(&p.err, text,
-				 "slot option too long: at most %u bytes",
-				 SLOTOPT_MAX_TEXT - 1);
-	p.o.text = malloc(len + 1);
-	if (p.o.text == NULL) {
-		slot_fail(&p.err, text, "out of memory: try again");
-		return -ENOMEM;
-	}
-	memcpy(p.o.text, text, len + 1);
-	p.next = p.o.text;
-	r = parse_all(&p);
-	if (r < 0) {
-		free(p.o.text);
-		return r;
-	}
-	*ret = p.o;
-	return 0;
+	return parse_text(&p, text, parse_all, ret);
 }
 
 void slotopt_free(struct slotopt *o)

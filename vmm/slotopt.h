@@ -88,6 +88,18 @@ int slotopt_parse(const char *text, char *err, size_t errlen,
 		  struct slotopt *ret);
 void slotopt_free(struct slotopt *o);
 
+/*
+ * slotopt_parse_device - @text as one device, as an option has it:
+ * "bus=1,port=2.3,at=5", with reset= if it is its own. @of says which ports
+ * there are, and which reset= is meant without one. As above; *ret has the
+ * one device, and no slot.
+ */
+int slotopt_parse_device(const char *text, const struct slotopt *of, char *err,
+			 size_t errlen, struct slotopt *ret);
+
+/* Would the two certainly want the same device or file? */
+bool slot_dev_same_claim(const struct slot_dev *a, const struct slot_dev *b);
+
 /* True for a device of the host, which may come and go. */
 bool slot_dev_is_physical(const struct slot_dev *d);
 /*

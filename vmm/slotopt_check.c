@@ -178,8 +178,7 @@ static bool path_covers(const struct slot_dev *a, const struct slot_dev *b)
 	return a->below || (a->path_len == b->path_len && !b->below);
 }
 
-/* Would @a and @b certainly want the same device or file? */
-static bool same_claim(const struct slot_dev *a, const struct slot_dev *b)
+bool slot_dev_same_claim(const struct slot_dev *a, const struct slot_dev *b)
 {
 	if (a->kind != b->kind)
 		return false;
@@ -206,7 +205,7 @@ static int check_claim(const struct slotopt *o, const struct slot_dev *d,
 	char name[NAME_LEN], other[NAME_LEN];
 
 	for (const struct slot_dev *b = o->dev; b < d; b++)
-		if (same_claim(b, d))
+		if (slot_dev_same_claim(b, d))
 			return slot_fail(
 				e, slot_dev_name(d, name, sizeof(name)),
 				"%s claims the same: remove one of "

@@ -41,6 +41,7 @@ struct parse {
 	const char *tok;      /* the token at hand, whole */
 	uint32_t dev_keys;    /* keys seen for dev, a bit an enum slot_key */
 	uint32_t ctl_keys;    /* keys seen for the controller */
+	bool lone;            /* a device alone: the controller is there */
 };
 
 struct key {

@@ -38,6 +38,65 @@ enum vxhci_log {
 	VXHCI_LOG_DEBUG
 };
 
+/* Where a device that was asked for stands. */
+enum vxhci_state {
+	VXHCI_WAITING, /* it is not there: attached when it appears */
+	VXHCI_ATTACHING,
+	VXHCI_ATTACHED,
+	VXHCI_DETACHING, /* being given back */
+	VXHCI_FAILED,    /* see .reason; tried again at its next plugging in */
+	VXHCI_DENIED,    /* never to be had: a hub */
+	VXHCI_IN_USE     /* another has it: see .reason */
+};
+
+/* How transfers ended that did not end well; isochronous ones by packet. */
+struct vxhci_errors {
+	uint64_t stall, transaction, babble, cancelled, gone, no_memory;
+	uint64_t missed, overrun;
+};
+
+/* A device that was asked for. Texts are UTF-8 and printable; "" is none. */
+struct vxhci_device {
+	/*
+	 * Of what was asked for, from 1, never used again. Several devices of
+	 * one bus=1,port=2.* have the same.
+	 */
+	unsigned id;
+	char name[96];  /* as it was asked for, normalized: "bus=1,port=2.3" */
+	char kind[16];  /* "usb", "storage", ... */
+	char rule[128]; /* who says so: see vxhci_attach(); "option" */
+	enum vxhci_state state;
+	char reason[160];
+	unsigned port;  /* of the controller, 0: in none */
+	char speed[8];  /* "low", ... "super+" */
+	bool unplugged; /* VXHCI_DEVICE_DETACHED: nobody asked for it */
+	/* physical devices that are there; bus 0: not */
+	uint8_t bus, address;
+	char path[32]; /* "2.3" */
+	uint16_t vendor, product_id;
+	char manufacturer[128], product[128], serial[128];
+	/* since it is in its port */
+	uint64_t transfers, bytes, resets;
+	struct vxhci_errors errors;
+};
+
+struct vxhci_port {
+	unsigned port; /* from 1 */
+	bool usb3;
+	bool connected, enabled; /* as the guest sees it */
+	const char *link;        /* "U0", "U3", "RxDetect", ... */
+	unsigned device;         /* id of what is in it, 0: nothing */
+};
+
+enum vxhci_event {
+	VXHCI_DEVICE_ATTACHED, /* it is in its port */
+	/* it is out of it, and the host's drivers have it if it is there */
+	VXHCI_DEVICE_DETACHED,
+	VXHCI_DEVICE_FAILED, /* see .state and .reason */
+	/* the guest reset it; told once a second at most, .resets counts */
+	VXHCI_PORT_RESET
+};
+
 /* What the library needs of the VMM. @opaque is that of vxhci_create(). */
 struct vxhci_ops {
 	/*
@@ -71,7 +130,13 @@ struct vxhci_ops {
 	 * mutex held: it must only pass this on. May be NULL.
 	 */
 	void (*leds)(void *opaque, unsigned port, unsigned leds);
-	void (*reserved[7])(void); /* for later versions; zeroes */
+	/*
+	 * Something happened to a device; @d is not to be kept. From any
+	 * thread, with the mutex held. May be NULL.
+	 */
+	void (*event)(void *opaque, enum vxhci_event event,
+		      const struct vxhci_device *d);
+	void (*reserved[6])(void); /* for later versions; zeroes */
 };
 
 /*
@@ -198,6 +263,46 @@ int vxhci_input_wheel(struct vxhci *v, unsigned port, int up, int right);
  * "a", "enter", "leftctrl". 0: there is none.
  */
 unsigned vxhci_key_usage(const char *name);
+
+/*
+ * Hot-plug. vxhci_attach() asks for a device more: @device is its text in a
+ * slot option, "bus=1,port=2.3,at=5" or "storage=disk.img", @rule (NULL:
+ * "attach") who or what wanted it, for status and events. A device of the host
+ * that is not there is no error, and one that is there is attached soon:
+ * ops.event() tells. Returns 0 and its id, or -errno with one line in @errbuf:
+ * -EINVAL (the text, or a hub), -EEXIST (wanted already), -EBUSY (another owner, or
+ * the port is taken), -ENOSPC (no port), another for what it cannot be.
+ * Opening may block the caller, but no other function.
+ */
+int vxhci_attach(struct vxhci *v, const char *device, const char *rule,
+		 char *errbuf, size_t errlen, unsigned *ret_id);
+/*
+ * vxhci_attach_fd - the same for the physical device behind @fd, an open usbfs
+ * descriptor, which is taken over on success; the caller answers for nobody
+ * else using the device. @device says where to and what it is called. When
+ * the device goes, it is not waited for.
+ */
+int vxhci_attach_fd(struct vxhci *v, int fd, const char *device,
+		    const char *rule, char *errbuf, size_t errlen,
+		    unsigned *ret_id);
+/*
+ * vxhci_detach - take out, and ask no longer for: a port "5", an id "#7", or
+ * a device as above. The guest sees an unplug at once; VXHCI_DEVICE_DETACHED
+ * tells when the device was given back. Returns how many there were, or
+ * -EINVAL, -ENOENT with one line in @errbuf.
+ */
+int vxhci_detach(struct vxhci *v, const char *which, char *errbuf,
+		 size_t errlen);
+/*
+ * Both fill at most @n of @buf and return how many there are: at most
+ * VXHCI_MAX_DEVICES and VXHCI_MAX_PORTS.
+ */
+#define VXHCI_MAX_DEVICES 128u
+#define VXHCI_MAX_PORTS 30u
+size_t vxhci_get_devices(struct vxhci *v, struct vxhci_device *buf, size_t n);
+size_t vxhci_get_ports(struct vxhci *v, struct vxhci_port *buf, size_t n);
+/* "waiting", "attaching", ... "in-use". Static. */
+const char *vxhci_state_name(enum vxhci_state state);
 
 /* Counters; see the manual page's `status`. */
 struct vxhci_stats {
