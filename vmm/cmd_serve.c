@@ -21,13 +21,14 @@ enum {
 	OPT_LOG_JSON,
 	OPT_HELP,
 	OPT_VERSION,
-	/* --control will have its place here */
+	OPT_CONTROL,
 };
 
 static const struct cmd_opt serve_opt_list[] = {
 	{"socket", 0, true, OPT_SOCKET},
 	{"slot", 's', true, OPT_SLOT},
 	{"ready-fd", 0, true, OPT_READY_FD},
+	{"control", 0, true, OPT_CONTROL},
 	{"pcap", 0, true, OPT_PCAP},
 	{"record", 0, true, OPT_RECORD},
 	{"verbose", 'v', false, OPT_VERBOSE},
@@ -47,6 +48,7 @@ static const char serve_help[] =
 	"  -s SLOT,xhci[,OPTION...]\n"
 	"                  a controller and its devices, for instance\n"
 	"                  -s 30,xhci,storage=disk.img\n"
+	"  --control PATH  listen there for vxhci attach, detach, status\n"
 	"  --ready-fd N    write a newline to descriptor N once all listen\n"
 	"  --pcap FILE     capture the USB traffic, for Wireshark; also\n"
 	"                  FILE,size=MIB[,files=N]\n"
@@ -97,6 +99,16 @@ static int set_pcap(struct gather *g, const char *text)
 	return CMD_OK;
 }
 
+static int set_control(struct gather *g, const char *path)
+{
+	if (g->o.control)
+		return cmd_error("--control %s: given twice: there is one for "
+				 "all controllers",
+				 path);
+	g->o.control = path;
+	return CMD_OK;
+}
+
 static int set_record(struct gather *g, const char *file)
 {
 	if (g->o.record)
@@ -134,6 +146,9 @@ static int read_options(struct cmd_args *a, struct gather *g)
 		case OPT_READY_FD:
 			code = set_ready_fd(g, a->value);
 			break;
+		case OPT_CONTROL:
+			code = set_control(g, a->value);
+			break;
 		case OPT_PCAP:
 			code = set_pcap(g, a->value);
 			break;
@@ -164,7 +179,7 @@ static int pair_up(struct gather *g)
 {
 	unsigned fds = (unsigned)serve_activated_fds();
 
-	if (!g->o.npairs && !g->nsockets)
+	if (!g->o.npairs && !g->nsockets && !g->o.control)
 		return cmd_error("serve: no controller is given: add "
 				 "-s SLOT,xhci[,OPTION...]");
 	if (fds && g->nsockets)
@@ -192,7 +207,7 @@ int cmd_serve(int argc, char **argv)
 {
 	struct cmd_args a = {
 		.argc = argc, .argv = argv, .opts = serve_opt_list, .i = 1};
-	struct gather g = {.o.ready_fd = -1};
+	struct gather g = {.o = {.ready_fd = -1, .control_fd = -1}};
 	int code;
 
 	g.sockets = calloc((size_t)argc, sizeof(*g.sockets));

@@ -17,7 +17,9 @@ struct serve_pair {
 
 struct serve_opts {
 	struct serve_pair *pairs; /* borrowed */
-	unsigned npairs;          /* 1.. */
+	unsigned npairs;          /* 0 only with a control socket */
+	const char *control;      /* borrowed: its path; NULL: none */
+	int control_fd;           /* or one from LISTEN_FDS; -1 */
 	int ready_fd;             /* -1: none */
 	const char *pcap;         /* borrowed: the text after --pcap, or NULL */
 	const char *record;       /* borrowed: the file of --record, or NULL */

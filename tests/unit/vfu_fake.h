@@ -288,4 +288,58 @@ void vxhci_fd_ready(struct vxhci *v)
 	(void)v;
 }
 
+/* The control socket's, which these tests do not have */
+
+void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret)
+{
+	(void)v;
+	*ret = (struct vxhci_stats){0};
+}
+
+int vxhci_attach(struct vxhci *v, const char *device, const char *rule,
+		 char *errbuf, size_t errlen, unsigned *ret_id)
+{
+	(void)v;
+	(void)device;
+	(void)rule;
+	(void)errbuf;
+	(void)errlen;
+	(void)ret_id;
+	return -ENOTSUP;
+}
+
+int vxhci_attach_fd(struct vxhci *v, int fd, const char *device,
+		    const char *rule, char *errbuf, size_t errlen,
+		    unsigned *ret_id)
+{
+	(void)fd;
+	return vxhci_attach(v, device, rule, errbuf, errlen, ret_id);
+}
+
+int vxhci_detach(struct vxhci *v, const char *which, char *errbuf,
+		 size_t errlen)
+{
+	return vxhci_attach(v, which, NULL, errbuf, errlen, NULL);
+}
+
+size_t vxhci_get_devices(struct vxhci *v, struct vxhci_device *buf, size_t n)
+{
+	(void)v;
+	(void)buf;
+	(void)n;
+	return 0;
+}
+
+size_t vxhci_get_ports(struct vxhci *v, struct vxhci_port *buf, size_t n)
+{
+	(void)buf;
+	return vxhci_get_devices(v, NULL, n);
+}
+
+const char *vxhci_state_name(enum vxhci_state state)
+{
+	(void)state;
+	return "";
+}
+
 #endif

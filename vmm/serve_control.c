@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * serve_control.c - what the control socket of `vxhci serve` offers:
+ * docs/control.md. To add a command, write its function and give it a row in
+ * serve_commands[].
+ */
+#include "vmm/serve_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/cmd.h"
+#include "vmm/cmd_list.h"
+
+#define MAX_EVENTS 1024u /* that wait for the main loop */
+
+/* What a controller's thread tells, on its way to the main loop */
+struct serve_event {
+	struct serve_event *next;
+	char slot[SLOTOPT_MAX_SLOT];
+	enum vxhci_event event;
+	struct vxhci_device d;
+};
+
+/* Is it there, and is .v the main thread's to use? */
+static bool ctl_is_up(struct serve_ctl *c)
+{
+	return !atomic_load(&c->removed) &&
+	       (!c->late || atomic_load(&c->made) == SERVE_MADE);
+}
+
+static struct serve_ctl *find_slot(struct serve *s, const char *slot)
+{
+	struct serve_ctl *c = s->ctls;
+
+	while (c && strcmp(c->name, slot) != 0)
+		c = c->next;
+	return c;
+}
+
+/* The controller that a request means; NULL: control_fail() was called. */
+static struct serve_ctl *find_ctl(struct serve *s, struct control_call *call,
+				  json_t *args)
+{
+	const char *slot = json_string_value(json_object_get(args, "slot"));
+	struct serve_ctl *c = slot ? find_slot(s, slot) : NULL;
+
+	if (slot && c && ctl_is_up(c))
+		return c;
+	if (slot) {
+		control_fail(call, CONTROL_NOT_FOUND,
+			     "%.64s: no such controller: see status", slot);
+		return NULL;
+	}
+	for (struct serve_ctl *i = s->ctls; i; i = i->next) {
+		if (!ctl_is_up(i))
+			continue;
+		if (c) {
+			control_fail(call, CONTROL_INVALID,
+				     "slot: there are several controllers: "
+				     "name one");
+			return NULL;
+		}
+		c = i;
+	}
+	if (!c)
+		control_fail(call, CONTROL_NOT_FOUND,
+			     "slot: there is no controller: add one");
+	return c;
+}
+
+/* attach, detach, status */
+
+static const struct control_arg attach_args[] = {
+	{"device", JSON_STRING, true},
+	{"slot", JSON_STRING, false},
+	{"rule", JSON_STRING, false},
+	{"fd", JSON_TRUE, false},
+	{0},
+};
+
+/* The device with @id as it is now, which may be gone already: null */
+static json_t *device_with(struct vxhci *v, unsigned id)
+{
+	struct vxhci_device *dev = calloc(VXHCI_MAX_DEVICES, sizeof(*dev));
+	json_t *found = NULL;
+	size_t n;
+
+	if (!dev)
+		return NULL;
+	n = vxhci_get_devices(v, dev, VXHCI_MAX_DEVICES);
+	for (size_t i = 0; i < n && i < VXHCI_MAX_DEVICES && !found; i++)
+		if (dev[i].id == id)
+			found = serve_json_device(&dev[i]);
+	free(dev);
+	return found ? found : json_null();
+}
+
+static json_t *run_attach(void *host, struct control_call *call, json_t *args)
+{
+	bool with_fd = json_is_true(json_object_get(args, "fd"));
+	const char *dev = json_string_value(json_object_get(args, "device"));
+	const char *rule = json_string_value(json_object_get(args, "rule"));
+	int fd = with_fd ? control_take_fd(call) : -1, r;
+	struct serve_ctl *c = find_ctl(host, call, args);
+	char line[512] = "";
+	unsigned id = 0;
+
+	if (!c) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	if (with_fd)
+		r = vxhci_attach_fd(c->v, fd, dev, rule, line, sizeof(line),
+				    &id);
+	else
+		r = vxhci_attach(c->v, dev, rule, line, sizeof(line), &id);
+	if (r == 0)
+		return json_pack("{s:s, s:i, s:o}", "slot", c->name, "id",
+				 (int)id, "device", device_with(c->v, id));
+	if (fd >= 0)
+		close(fd);
+	return control_fail(call, control_class(r), "%s", line);
+}
+
+static const struct control_arg detach_args[] = {
+	{"device", JSON_STRING, false},
+	{"port", JSON_INTEGER, false},
+	{"id", JSON_INTEGER, false},
+	{"slot", JSON_STRING, false},
+	{0},
+};
+
+static json_t *run_detach(void *host, struct control_call *call, json_t *args)
+{
+	const json_t *dev = json_object_get(args, "device");
+	const json_t *port = json_object_get(args, "port");
+	const json_t *id = json_object_get(args, "id");
+	char number[32], line[512] = "";
+	struct serve_ctl *c;
+	int r;
+
+	if ((dev != NULL) + (port != NULL) + (id != NULL) != 1)
+		return control_fail(call, CONTROL_INVALID,
+				    "device: which is not said: give one of "
+				    "device, port and id");
+	c = find_ctl(host, call, args);
+	if (!c)
+		return NULL;
+	if (!dev)
+		snprintf(number, sizeof(number), "%s%lld", id ? "#" : "",
+			 (long long)json_integer_value(id ? id : port));
+	r = vxhci_detach(c->v, dev ? json_string_value(dev) : number, line,
+			 sizeof(line));
+	if (r < 0)
+		return control_fail(call, control_class(r), "%s", line);
+	return json_pack("{s:s, s:i}", "slot", c->name, "devices", r);
+}
+
+static const struct control_arg status_args[] = {
+	{"slot", JSON_STRING, false},
+	{0},
+};
+
+static json_t *run_status(void *host, struct control_call *call, json_t *args)
+{
+	const json_t *slot = json_object_get(args, "slot");
+	struct serve *s = host;
+	struct serve_ctl *only = NULL;
+	json_t *list;
+
+	if (slot) {
+		only = find_ctl(s, call, args);
+		if (!only)
+			return NULL;
+	}
+	list = json_array();
+	for (struct serve_ctl *c = s->ctls; c; c = c->next)
+		if (ctl_is_up(c) && (!only || c == only))
+			json_array_append_new(list, serve_json_controller(c));
+	return json_pack("{s:s, s:i, s:o}", "version", VXHCI_VERSION, "pid",
+			 (int)getpid(), "controllers", list);
+}
+
+/* list: reads the host's devices, which takes a thread of its own */
+
+struct serve_list {
+	struct serve *s; /* borrowed */
+	pthread_t thread;
+	struct control_later *later; /* owned */
+	struct discover_entry *list; /* owned; the thread's until it is done */
+	size_t n;
+	int err;
+	char line[256];
+	atomic_bool done;
+};
+
+static void *list_thread(void *arg)
+{
+	struct serve_list *l = arg;
+
+	l->err = discover_list(&l->list, &l->n, l->line, sizeof(l->line));
+	atomic_store(&l->done, true);
+	loop_wake(l->s->loop);
+	return NULL;
+}
+
+static json_t *run_list(void *host, struct control_call *call, json_t *args)
+{
+	struct serve *s = host;
+	struct serve_list *l;
+
+	(void)args;
+	if (s->list)
+		return control_fail(call, CONTROL_BUSY,
+				    "list: another list is being made: try "
+				    "again");
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->s = s;
+	control_defer(call, &l->later);
+	if (!l->later) {
+		free(l);
+		return NULL;
+	}
+	if (pthread_create(&l->thread, NULL, list_thread, l) == 0) {
+		s->list = l;
+		return NULL;
+	}
+	control_finish(s->control, l->later, NULL, CONTROL_FAILED,
+		       "list: no thread: try again");
+	free(l);
+	return NULL;
+}
+
+static void list_end(struct serve *s)
+{
+	struct serve_list *l = s->list;
+
+	pthread_join(l->thread, NULL);
+	control_finish(s->control, l->later,
+		       l->err ? NULL : list_json(l->list, l->n), CONTROL_FAILED,
+		       l->err ? l->line : "out of memory: try again");
+	free(l->list);
+	free(l);
+	s->list = NULL;
+}
+
+/* controller-add, controller-remove */
+
+static const struct control_arg add_args[] = {
+	{"slot", JSON_STRING, true},
+	{"socket", JSON_STRING, true},
+	{0},
+};
+
+static json_t *run_add(void *host, struct control_call *call, json_t *args)
+{
+	const char *slot = json_string_value(json_object_get(args, "slot"));
+	const char *path = json_string_value(json_object_get(args, "socket"));
+	struct serve *s = host;
+	struct serve_ctl *c;
+	struct slotopt o;
+	char line[512] = "";
+	int r;
+
+	r = slotopt_parse(slot, line, sizeof(line), &o);
+	if (r < 0)
+		return control_fail(call, control_class(r), "%s", line);
+	c = find_slot(s, o.slot);
+	slotopt_free(&o);
+	if (c)
+		return control_fail(call, CONTROL_EXISTS,
+				    "%s: there is such a controller: choose "
+				    "another slot",
+				    c->name);
+	c = serve_ctl_add(s, slot, path);
+	if (!c)
+		return NULL;
+	c->late = true;
+	r = serve_socket_listen(&c->sock, c->path, line, sizeof(line));
+	if (r < 0) {
+		serve_ctl_free(c);
+		return control_fail(call, control_class(r), "%s", line);
+	}
+	control_defer(call, &c->later);
+	r = c->later ? serve_ctl_run(c) : -ENOMEM;
+	if (r < 0) {
+		control_finish(s->control, c->later, NULL, CONTROL_FAILED,
+			       "controller-add: no thread: try again");
+		serve_ctl_free(c);
+	}
+	return NULL;
+}
+
+static const struct control_arg remove_args[] = {
+	{"slot", JSON_STRING, true},
+	{0},
+};
+
+static json_t *run_remove(void *host, struct control_call *call, json_t *args)
+{
+	struct serve_ctl *c = find_ctl(host, call, args);
+
+	if (!c)
+		return NULL;
+	control_defer(call, &c->later);
+	if (c->later)
+		serve_ctl_stop(c);
+	return NULL;
+}
+
+static const struct control_command serve_commands[] = {
+	{"attach", run_attach, attach_args},
+	{"detach", run_detach, detach_args},
+	{"status", run_status, status_args},
+	{"list", run_list, NULL},
+	{"controller-add", run_add, add_args},
+	{"controller-remove", run_remove, remove_args},
+	{0},
+};
+
+/* Events */
+
+void serve_control_event(struct serve_ctl *c, enum vxhci_event event,
+			 const struct vxhci_device *d)
+{
+	struct serve *s = c->s;
+	struct serve_event *e;
+
+	if (!s->control)
+		return;
+	e = malloc(sizeof(*e));
+	pthread_mutex_lock(&s->lock);
+	if (!e || s->nevents == MAX_EVENTS) {
+		free(e);
+		s->lost_events++;
+	} else {
+		e->next = NULL;
+		snprintf(e->slot, sizeof(e->slot), "%s", c->name);
+		e->event = event;
+		e->d = *d;
+		if (s->last_event)
+			s->last_event->next = e;
+		else
+			s->events = e;
+		s->last_event = e;
+		s->nevents++;
+	}
+	pthread_mutex_unlock(&s->lock);
+	loop_wake(s->loop);
+}
+
+static struct serve_event *take_events(struct serve *s, unsigned *ret_lost)
+{
+	struct serve_event *e;
+
+	pthread_mutex_lock(&s->lock);
+	e = s->events;
+	*ret_lost = s->lost_events;
+	s->events = s->last_event = NULL;
+	s->nevents = s->lost_events = 0;
+	pthread_mutex_unlock(&s->lock);
+	return e;
+}
+
+static void tell_events(struct serve *s)
+{
+	static const char *const names[] = {
+		[VXHCI_DEVICE_ATTACHED] = "DEVICE_ATTACHED",
+		[VXHCI_DEVICE_DETACHED] = "DEVICE_DETACHED",
+		[VXHCI_DEVICE_FAILED] = "DEVICE_FAILED",
+		[VXHCI_PORT_RESET] = "PORT_RESET",
+	};
+	struct serve_event *e, *next;
+	unsigned lost;
+
+	for (e = take_events(s, &lost); e; e = next) {
+		json_t *data = json_pack("{s:s, s:o}", "slot", e->slot,
+					 "device", serve_json_device(&e->d));
+
+		next = e->next;
+		if (e->event == VXHCI_DEVICE_DETACHED)
+			json_object_set_new(data, "unplugged",
+					    json_boolean(e->d.unplugged));
+		if (s->control)
+			control_event(s->control, names[e->event], data);
+		else
+			json_decref(data);
+		free(e);
+	}
+	if (lost && s->control)
+		control_event(s->control, "EVENTS_LOST",
+			      json_pack("{s:i}", "count", (int)lost));
+}
+
+/* It is there, or it is not to be: who asked is told. */
+static void ctl_made(struct serve *s, struct serve_ctl *c)
+{
+	json_t *data = NULL;
+
+	if (c->err == 0) {
+		if (s->pcap && vxhci_pcap_add(s->pcap, c->v) != 0)
+			serve_log_line(&c->log, VXHCI_LOG_WARN,
+				       "is not in the capture: it is full");
+		data = json_pack("{s:s}", "slot", c->name);
+		control_event(s->control, "CONTROLLER_ADDED",
+			      json_incref(data));
+	}
+	control_finish(s->control, c->later, data, control_class(c->err),
+		       c->line);
+	c->later = NULL;
+	c->told = true;
+}
+
+static void look_at_ctl(struct serve *s, struct serve_ctl *c)
+{
+	bool removed = atomic_load(&c->removed);
+
+	if (c->late && !c->told && atomic_load(&c->made) != SERVE_MAKING)
+		ctl_made(s, c);
+	if (!atomic_load(&c->ended))
+		return;
+	if (c->err && !c->late) {
+		loop_stop(s->loop);
+		return;
+	}
+	if (removed) {
+		json_t *data = json_pack("{s:s}", "slot", c->name);
+
+		control_event(s->control, "CONTROLLER_REMOVED",
+			      json_incref(data));
+		control_finish(s->control, c->later, data, CONTROL_FAILED,
+			       "out of memory: try again");
+		c->later = NULL;
+	}
+	serve_ctl_free(c);
+}
+
+uint64_t serve_control_work(void *arg)
+{
+	struct serve *s = arg;
+	struct serve_ctl *next;
+
+	if (s->list && atomic_load(&s->list->done))
+		list_end(s);
+	tell_events(s);
+	for (struct serve_ctl *c = s->ctls; c; c = next) {
+		next = c->next;
+		look_at_ctl(s, c);
+	}
+	return s->control ? control_work(s->control) : LOOP_NEVER;
+}
+
+int serve_control_open(struct serve *s)
+{
+	char line[512] = "--control ";
+	size_t n = strlen(line);
+	int err = 0;
+
+	if (s->o->control)
+		err = serve_socket_listen(&s->control_sock, s->o->control,
+					  line + n, sizeof(line) - n);
+	else if (s->o->control_fd >= 0)
+		err = serve_socket_adopt(&s->control_sock, s->o->control_fd,
+					 line + n, sizeof(line) - n);
+	return err ? serve_refused(line) : CMD_OK;
+}
+
+int serve_control_start(struct serve *s)
+{
+	int err;
+
+	if (s->control_sock.fd < 0)
+		return CMD_OK;
+	err = control_create(s->loop, s->control_sock.fd, serve_commands, s,
+			     &s->control);
+	return err ? serve_failed("--control", err) : CMD_OK;
+}
+
+void serve_control_end(struct serve *s)
+{
+	struct serve_event *e, *next;
+	unsigned lost;
+
+	if (s->list)
+		list_end(s);
+	control_destroy(s->control);
+	s->control = NULL;
+	serve_socket_close(&s->control_sock);
+	for (e = take_events(s, &lost); e; e = next) {
+		next = e->next;
+		free(e);
+	}
+}
