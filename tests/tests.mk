@@ -117,6 +117,12 @@ check-host:
 	@tests/rig/deps.sh check
 	@$(MAKE) -s all
 	@B='$(B)' VXHCI='$(abspath $(B))/vxhci' tests/host/host.sh
+## make check-guests   a disk for each guest driver there is: Linux, EDK2, …
+.PHONY: check-guests
+check-guests:
+	@tests/rig/deps.sh check
+	@$(MAKE) -s all
+	@VXHCI='$(abspath $(B))/vxhci' tests/guest/matrix.sh
 demo:
 	@B='$(B)' VXHCI='$(abspath $(B))/vxhci' tests/guest/demo.sh
 check:

@@ -165,6 +165,7 @@ if [ "$kind" != quick ]; then
 		results "usbtest $k" env B="$B" tests/guest/usbtest.sh "$k"
 	done
 	results "media" env B="$B" tests/guest/media.sh "${KERNELS##* }"
+	results "guest matrix" tests/guest/matrix.sh short
 	results "demo" env B="$B" tests/guest/demo.sh
 	results "host" env B="$B" tests/host/host.sh short
 fi

@@ -14,7 +14,8 @@ apt_mirror() {
 }
 
 # apt_open DIR SUITE… - makes a package index in DIR of those suites; where
-# several have a package, the last one's is taken.
+# several have a package, the last one's is taken. $APT_ARCH: an architecture
+# other than the machine's.
 apt_open() {
 	aptroot=$1
 	shift
@@ -57,7 +58,8 @@ apt_open() {
 		Dir::Cache "cache";
 		Dir::Bin::methods "/usr/lib/apt/methods";
 		Dir::Bin::solvers "/usr/lib/apt/solvers";
-		APT::Architecture "$(dpkg --print-architecture)";
+		APT::Architecture "${APT_ARCH:-$(dpkg --print-architecture)}";
+		APT::Architectures "${APT_ARCH:-$(dpkg --print-architecture)}";
 		APT::Sandbox::User "root";
 		APT::Install-Recommends "false";
 		Acquire::Languages "none";

@@ -22,6 +22,10 @@ VXHCI=${VXHCI:-$TOP/build/vxhci}
 VXHCI_PEER=${VXHCI_PEER:-vxhci}
 
 KERNEL=newest # 6.1, 6.12 or newest
+ARCH=amd64    # or arm64
+MACHINE=      # more properties of QEMU's machine: ',kernel-irqchip=split'
+FIRMWARE=     # files for QEMU's two flashes: the kernel is then booted from
+              # the media that guest_media() makes, which is called before
 CPUS=1
 MEM=512       # MiB
 TIMEOUT=240   # seconds for everything from start to power-off
@@ -57,6 +61,11 @@ guest_accel() {
 		echo tcg
 	fi ;;
 	esac
+}
+
+# On an emulated arm64 all that `max` has costs much time.
+guest_cpu() {
+	case $ARCH in arm64) echo cortex-a57 ;; *) echo max ;; esac
 }
 
 # serve_start N SLOT-OPTION - a `vxhci serve`, on $WORK/vxhci.N.sock.
@@ -148,8 +157,18 @@ qemu_monitor() {
 }
 
 guest_boot() {
-	kernel_dir=$("$TOP/tests/rig/kernel.sh" "$KERNEL") || return 1
-	qemu=$("$TOP/tests/rig/qemu.sh") || return 1
+	kernel_dir=$("$TOP/tests/rig/kernel.sh" "$KERNEL" "$ARCH") || return 1
+	case $ARCH in
+	amd64)
+		qemu=$("$TOP/tests/rig/qemu.sh")
+		machine=q35,vmport=off,hpet=off console=ttyS0
+		accel=$(guest_accel)
+		;;
+	arm64)
+		qemu=$("$TOP/tests/rig/qemu.sh" arm)
+		machine=virt console=ttyAMA0 accel=tcg
+		;;
+	esac || return 1
 	boot_n=0
 	for arg; do
 		[ "$arg" = -- ] && break
@@ -159,6 +178,16 @@ guest_boot() {
 	[ $boot_n = $# ] || boot_n=$((boot_n + 1))
 	shift $boot_n
 
+	cmdline="console=$console quiet panic=-1 random.trust_cpu=on $APPEND"
+	if [ -n "$FIRMWARE" ]; then
+		guest_media || return 1
+		for f in $FIRMWARE; do
+			set -- "$@" -drive "if=pflash,format=raw,file=$f"
+		done
+	else
+		set -- "$@" -kernel "$kernel_dir/vmlinuz" \
+			-initrd "$WORK/initrd" -append "$cmdline"
+	fi
 	slot_n=0
 	for slot in $SLOTS; do
 		slot_n=$((slot_n + 1))
@@ -175,11 +204,9 @@ guest_boot() {
 	exec 4<>"$WORK/in" 5<>"$WORK/mon.in" 6<>"$WORK/mon.out"
 	[ -n "$RESETS" ] || set -- -no-reboot "$@"
 	timeout "$TIMEOUT" "$qemu" -nodefaults -no-user-config -display none \
-		-machine q35,memory-backend=mem,vmport=off,hpet=off \
-		-accel "$(guest_accel)" -cpu max -smp "$CPUS" -m "$MEM" \
+		-machine "$machine,memory-backend=mem$MACHINE" \
+		-accel "$accel" -cpu "$(guest_cpu)" -smp "$CPUS" -m "$MEM" \
 		-object "memory-backend-memfd,id=mem,size=${MEM}M,share=on" \
-		-kernel "$kernel_dir/vmlinuz" -initrd "$WORK/initrd" \
-		-append "console=ttyS0 quiet panic=-1 random.trust_cpu=on $APPEND" \
 		-serial "file:$WORK/console" \
 		-chardev stdio,id=proto,signal=off -serial chardev:proto \
 		-chardev "pipe,id=mon,path=$WORK/mon" -monitor chardev:mon \

@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: BSD-2-Clause
-# init.sh - /init of the test guests. The kernel's console is ttyS0, a log; all
-# this prints goes to ttyS1, which the host's guest.sh reads line by line:
+# init.sh - /init of the test guests. The kernel's console is the first serial
+# port, a log; all this prints goes to the second one, which the host's guest.sh
+# reads line by line:
 #   @boot · @ok NAME · @FAIL NAME: WHY · @skip NAME: WHY · @host WORD [ARG…] · @end
 # and answers to `host` come back on. Runs /test/run.sh (the test), then powers
 # the machine off.
@@ -10,8 +11,10 @@
 /bin/busybox mount -t sysfs sys /sys
 export PATH=/bin
 mountpoint -q /dev || mount -t devtmpfs dev /dev
-exec </dev/ttyS1 >/dev/ttyS1 2>&1
-stty raw -echo </dev/ttyS1
+tty=/dev/ttyS1
+[ ! -e /dev/ttyAMA1 ] || tty=/dev/ttyAMA1
+exec <$tty >$tty 2>&1
+stty raw -echo <$tty
 
 ok() { echo "@ok $*"; }
 skip() { echo "@skip $*"; }
@@ -33,8 +36,8 @@ end() {
 }
 # host WORD [ARG…] - the host's function host_WORD; prints what that printed.
 host() {
-	echo "@host $*" >/dev/ttyS1
-	read -r host_reply </dev/ttyS1
+	echo "@host $*" >$tty
+	read -r host_reply <$tty
 	echo "$host_reply"
 }
 # check NAME COMMAND… - ok if the command succeeds. Its output is shown.

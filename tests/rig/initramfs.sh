@@ -11,7 +11,9 @@ kernel=$1
 shift
 version=$(cat "$kernel/version")
 init=$TOP/tests/rig/init.sh
-busybox=$(command -v busybox) || die "no busybox: tests/rig/deps.sh demo"
+own=$(command -v busybox) || die "no busybox: tests/rig/deps.sh demo"
+busybox=$own
+[ ! -f "$kernel/busybox" ] || busybox=$kernel/busybox
 
 # Where a module is built in, or not of this kernel, there is nothing to copy.
 module_files() {
@@ -30,7 +32,7 @@ make_tree() { # TO MODULE…
 	cp "$busybox" "$to/bin/busybox"
 	cp "$init" "$to/init"
 	chmod 755 "$to/init"
-	for applet in $("$busybox" --list); do
+	for applet in $("$own" --list); do
 		[ "$applet" = busybox ] || ln -sf busybox "$to/bin/$applet"
 	done
 	for f in $(module_files "$@"); do

@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# kernel.sh 6.1|6.12|newest - prints a folder with that Debian kernel: vmlinuz,
-# version (a file) and lib/modules/VERSION. Fetched once into the cache.
+# kernel.sh 6.1|6.12|newest [arm64] - prints a folder with that Debian kernel:
+# vmlinuz, version (a file), lib/modules/VERSION, and for another architecture
+# than the machine's a busybox. Fetched once into the cache.
 set -eu
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
 . "$TOP/tests/rig/apt.sh"
 
-class=${1:-newest}
+class=${1:-newest} arch=${2:-amd64}
 case $class in
 6.1) suite=bookworm ;;
 6.12) suite=trixie ;;
@@ -25,8 +26,9 @@ needs() { # ROOT PACKAGE
 
 fetch() { # TO
 	say "kernel: fetching Debian's kernel ($class, 70 to 180 MB) from $suite"
+	APT_ARCH=$arch
 	apt_open "$1/apt" "$suite"
-	want= next=linux-image-amd64
+	want= next=linux-image-$arch
 	while [ -n "$next" ]; do
 		found=
 		for p in $next; do
@@ -45,7 +47,8 @@ fetch() { # TO
 	APT_TAR="--exclude=*/drivers/gpu --exclude=*/drivers/net/wireless
 		--exclude=*/drivers/net/ethernet --exclude=*/drivers/infiniband
 		--exclude=*/usr/share/doc"
-	apt_unpack "$1/apt" "$1/root" $want
+	[ "$arch" = amd64 ] || more=busybox-static
+	apt_unpack "$1/apt" "$1/root" $want ${more:-}
 	for dir in "$1"/root/usr/lib/modules/* "$1"/root/lib/modules/*; do
 		[ -d "$dir/kernel" ] || continue
 		version=${dir##*/}
@@ -61,8 +64,15 @@ fetch() { # TO
 	done
 	[ -f "$1/vmlinuz" ] && [ -f "$1/version" ] ||
 		die "no kernel image in$want"
+	for busybox in "$1"/root/bin/busybox "$1"/root/usr/bin/busybox; do
+		[ ! -f "$busybox" ] || mv "$busybox" "$1/busybox"
+	done
 	rm -rf "$1/root" "$1/apt"
 	depmod -b "$1" "$(cat "$1/version")"
 }
 
-cached "kernel-$class" fetch || die "cannot get the kernel $class"
+case $arch in
+amd64) cached "kernel-$class" fetch ;;
+arm64) cached "kernel-$class-$arch" fetch ;;
+*) die "$arch: not an architecture the tests use: amd64 or arm64" ;;
+esac || die "cannot get the kernel $class"
