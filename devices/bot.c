@@ -21,12 +21,13 @@
 #define TRY_BYTES \
 	IMAGE_CHUNK /* moved on this thread before it sees to others */
 
-void bot_init(struct bot *b, struct gadget *g, struct scsi_lu *lu,
+void bot_init(struct bot *b, struct gadget *g, struct scsi_target *target,
 	      uint8_t ep_in, uint8_t ep_out)
 {
 	memset(b, 0, sizeof(*b));
 	b->g = g;
-	b->lu = lu;
+	b->target = target;
+	b->lu = &target->lu[0];
 	b->ep_in = ep_in;
 	b->ep_out = ep_out;
 	b->state = BOT_COMMAND;
@@ -103,10 +104,11 @@ static enum bot_case find_case(uint32_t host, bool host_in, uint64_t dev,
 }
 
 /* Valid and meaningful, BOT §6.2 */
-static bool cbw_ok(const uint8_t *cbw)
+static bool cbw_ok(const struct bot *b, const uint8_t *cbw)
 {
 	return get_le32(cbw) == CBW_SIGNATURE && (cbw[12] & 0x7f) == 0 &&
-	       cbw[13] == 0 && cbw[14] >= 1 && cbw[14] <= SCSI_CDB_MAX;
+	       cbw[13] < b->target->nluns && cbw[14] >= 1 &&
+	       cbw[14] <= SCSI_CDB_MAX;
 }
 
 static void begin_command(struct bot *b, const uint8_t *cbw)
@@ -116,6 +118,7 @@ static void begin_command(struct bot *b, const uint8_t *cbw)
 
 	b->tag = get_le32(cbw + 4);
 	b->host_in = (cbw[12] & 0x80) != 0;
+	b->lu = &b->target->lu[cbw[13]];
 	scsi_begin(b->lu, &b->cmd, cbw + 15, cbw[14]);
 	rule = &bot_rules[find_case(host, b->host_in, b->cmd.len,
 				    scsi_is_in(&b->cmd))];
@@ -137,14 +140,14 @@ static bool step_command(struct bot *b)
 	struct usb_xfer *t;
 	bool ok;
 
-	if (b->lu->stale != 0 || gadget_halted(b->g, b->ep_out))
+	if (b->target->stale != 0 || gadget_halted(b->g, b->ep_out))
 		return false;
 	t = xfer_queue_take(&b->out);
 	if (!t)
 		return false;
 	ok = t->length == BOT_CBW_LEN &&
 	     usb_xfer_gather(t, 0, cbw, sizeof(cbw)) == sizeof(cbw) &&
-	     cbw_ok(cbw);
+	     cbw_ok(b, cbw);
 	complete(b, t, USB_OK, t->length);
 	if (ok) {
 		begin_command(b, cbw);
@@ -231,7 +234,7 @@ void bot_reset(struct bot *b)
 {
 	if (b->job_running && !b->job_stale) {
 		b->job_stale = true;
-		b->lu->stale++;
+		b->target->stale++;
 	}
 	b->state = BOT_COMMAND;
 	bot_run(b);
@@ -255,6 +258,13 @@ void bot_halt(struct bot *b, uint8_t ep, bool halted)
 		bot_stall(b, ep);
 	else
 		bot_run(b);
+}
+
+bool bot_is_busy(const struct bot *b, const struct scsi_lu *lu)
+{
+	bool command = b->state != BOT_COMMAND && b->state != BOT_INVALID;
+
+	return b->lu == lu && (command || b->job_running);
 }
 
 void bot_release(struct bot *b, void (*idle)(struct bot *b))

@@ -32,14 +32,15 @@ enum bot_state {
 };
 
 struct bot {
-	struct gadget *g;   /* borrowed: the device this is part of */
-	struct scsi_lu *lu; /* borrowed, likewise */
+	struct gadget *g;           /* borrowed: the device this is part of */
+	struct scsi_target *target; /* borrowed, likewise */
 	uint8_t ep_in, ep_out;
 	enum bot_state state;
 	struct xfer_queue in, out; /* transfers held */
 
 	/* the command, from CBW to CSW */
 	struct scsi_cmd cmd;
+	struct scsi_lu *lu; /* borrowed: of the target, whose command it is */
 	uint32_t tag;
 	bool host_in;       /* direction of the host's data */
 	bool phase_error;   /* §6.7: host and device do not agree */
@@ -60,8 +61,8 @@ struct bot {
 	void (*idle)(struct bot *b); /* see bot_release() */
 };
 
-/* Set up @b; @g and @lu are borrowed for its life. */
-void bot_init(struct bot *b, struct gadget *g, struct scsi_lu *lu,
+/* Set up @b; @g and @target are borrowed for its life. */
+void bot_init(struct bot *b, struct gadget *g, struct scsi_target *target,
 	      uint8_t ep_in, uint8_t ep_out);
 /* A transfer for one of the two pipes, which is not halted. */
 void bot_submit(struct bot *b, struct usb_xfer *t);
@@ -74,13 +75,15 @@ void bot_cancel(struct bot *b, struct usb_xfer *t);
 /*
  * bot_reset - Bulk-Only Mass Storage Reset, §3.1: ready for the next CBW. A
  * job that runs cannot be recalled: the next command waits for it, and for any
- * other that is stale (struct scsi_lu). Halts stay.
+ * other that is stale (struct scsi_target). Halts stay.
  */
 void bot_reset(struct bot *b);
 /* The same, and every transfer held ends with @status. */
 void bot_flush(struct bot *b, enum usb_status status);
 /* The host set or cleared the halt of @ep. */
 void bot_halt(struct bot *b, uint8_t ep, bool halted);
+/* A command of @lu is under way, or a job. */
+bool bot_is_busy(const struct bot *b, const struct scsi_lu *lu);
 /*
  * bot_release - call @idle once no job runs any more, at once if none does.
  * The transport must hold no transfer.

@@ -193,7 +193,7 @@ static void end_stale(struct bot *b)
 		b->cur_done += (uint32_t)b->job.done;
 		end_cur(b, USB_CANCELLED);
 	}
-	scsi_job_settled(b->lu);
+	scsi_job_settled(b->target);
 }
 
 void bot_job_done(struct pm_work *w)

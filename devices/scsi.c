@@ -2,8 +2,8 @@
 /*
  * scsi.c - the SCSI disk: the table of commands, and those that move blocks.
  *
- * There is no unit attention after a reset: firmware that asks TEST UNIT READY
- * once takes it for a disk that is not there.
+ * There is a unit attention when the medium has changed, and none after a reset:
+ * firmware that asks TEST UNIT READY once takes it for a disk that is not there.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +18,8 @@
 #define FUA_BIT 0x08u
 #define BYTCHK_MASK 0x06u
 #define START_BIT 0x01u
+#define LOEJ_BIT 0x02u
+#define PREVENT_BIT 0x01u
 
 void scsi_fail(struct scsi_cmd *c, uint8_t key, uint16_t asc)
 {
@@ -131,14 +133,36 @@ static void begin_sync(struct scsi_lu *lu, struct scsi_cmd *c)
 		c->then = IMAGE_SYNC;
 }
 
+/* LOEJ: the medium goes out, or in again if it is still in the slot. */
+static void eject(struct scsi_lu *lu, struct scsi_cmd *c, bool load)
+{
+	if (!load && lu->prevented) {
+		scsi_fail(c, SENSE_ILLEGAL_REQUEST, ASC_REMOVAL_PREVENTED);
+		return;
+	}
+	if (load && lu->ejected)
+		lu->attention = ASC_MEDIUM_CHANGED;
+	lu->ejected = !load;
+}
+
 /*
- * The disk cannot be stopped or ejected: it stays ready, so that a guest which
- * starts again without a reset finds it. Stopping does flush (SBC-3 §5.24).
+ * The disk cannot be stopped: it stays ready, so that a guest which starts
+ * again without a reset finds it. Stopping does flush (SBC-3 §5.24).
  */
 static void begin_start_stop(struct scsi_lu *lu, struct scsi_cmd *c)
 {
-	if (!(c->cdb[4] & START_BIT) && !lu->img.readonly)
+	bool start = c->cdb[4] & START_BIT;
+
+	if (!start && !lu->img.readonly && lu->img.fd >= 0)
 		c->then = IMAGE_SYNC;
+	if (lu->removable && (c->cdb[4] & LOEJ_BIT))
+		eject(lu, c, start);
+}
+
+/* PREVENT ALLOW MEDIUM REMOVAL, SPC-4 §6.18 */
+static void begin_prevent(struct scsi_lu *lu, struct scsi_cmd *c)
+{
+	lu->prevented = lu->removable && (c->cdb[4] & PREVENT_BIT);
 }
 
 static void begin_nothing(struct scsi_lu *lu, struct scsi_cmd *c)
@@ -162,15 +186,15 @@ static const struct scsi_rule {
 	void (*begin)(struct scsi_lu *lu, struct scsi_cmd *c);
 } rules[] = {
 	{0x00, false, begin_nothing}, /* TEST UNIT READY */
-	{0x03, false, scsi_request_sense},
+	{OP_REQUEST_SENSE, false, scsi_request_sense},
 	{0x08, false, begin_read}, /* READ(6) */
 	{0x0a, true, begin_write}, /* WRITE(6) */
-	{0x12, false, scsi_inquiry},
+	{OP_INQUIRY, false, scsi_inquiry},
 	{OP_MODE_SELECT_6, false, scsi_mode_select},
 	{OP_MODE_SENSE_6, false, scsi_mode_sense},
-	{0x1b, false, begin_start_stop},
+	{OP_START_STOP, false, begin_start_stop},
 	{0x1d, false, begin_send_diagnostic},
-	{0x1e, false, begin_nothing}, /* PREVENT ALLOW MEDIUM REMOVAL */
+	{OP_PREVENT, false, begin_prevent},
 	{0x23, false, scsi_read_format_capacities},
 	{0x25, false, scsi_read_capacity_10},
 	{0x28, false, begin_read},        /* READ(10) */
@@ -189,7 +213,7 @@ static const struct scsi_rule {
 	{0x91, false, begin_sync},        /* SYNCHRONIZE CACHE(16) */
 	{OP_WRITE_SAME_16, true, scsi_write_same},
 	{0x9e, false, scsi_service_action_in},
-	{0xa0, false, scsi_report_luns},
+	{OP_REPORT_LUNS, false, scsi_report_luns},
 	{0xa8, false, begin_read},        /* READ(12) */
 	{0xaa, true, begin_write},        /* WRITE(12) */
 	{0xae, true, begin_write_verify}, /* WRITE AND VERIFY(12) */
@@ -203,6 +227,37 @@ static const struct scsi_rule *find_rule(uint8_t op)
 			return &rules[i];
 	}
 	return NULL;
+}
+
+/* Commands that are about the unit, not the medium */
+static bool needs_medium(uint8_t op)
+{
+	static const uint8_t others[] = {
+		OP_REQUEST_SENSE,  OP_INQUIRY,       OP_MODE_SELECT_6,
+		OP_MODE_SENSE_6,   OP_START_STOP,    OP_PREVENT,
+		OP_MODE_SELECT_10, OP_MODE_SENSE_10, OP_REPORT_LUNS};
+
+	return memchr(others, op, sizeof(others)) == NULL;
+}
+
+/*
+ * SAM-5 §5.14: a unit attention is told once, with the first command that is
+ * not to find out who is there. False: @c has failed with it.
+ */
+static bool tell_attention(struct scsi_lu *lu, struct scsi_cmd *c, uint8_t op)
+{
+	uint16_t asc = lu->attention;
+
+	if (asc == 0 || op == OP_INQUIRY || op == OP_REPORT_LUNS)
+		return true;
+	lu->attention = 0;
+	if (op == OP_REQUEST_SENSE) {
+		lu->sense = (struct scsi_sense){.key = SENSE_UNIT_ATTENTION,
+						.asc = asc};
+		return true;
+	}
+	scsi_fail(c, SENSE_UNIT_ATTENTION, asc);
+	return false;
 }
 
 /*
@@ -227,6 +282,10 @@ void scsi_begin(struct scsi_lu *lu, struct scsi_cmd *c, const uint8_t *cdb,
 		scsi_fail(c, SENSE_ILLEGAL_REQUEST, ASC_INVALID_OPCODE);
 	else if (len < sizes[cdb[0] >> 5])
 		scsi_fail(c, SENSE_ILLEGAL_REQUEST, ASC_INVALID_FIELD_CDB);
+	else if (!tell_attention(lu, c, cdb[0]))
+		return;
+	else if (needs_medium(cdb[0]) && !scsi_has_medium(lu))
+		scsi_fail(c, SENSE_NOT_READY, ASC_NO_MEDIUM);
 	else if (rule->writes && lu->img.readonly)
 		scsi_fail(c, SENSE_DATA_PROTECT, ASC_WRITE_PROTECTED);
 	else
@@ -304,18 +363,34 @@ int scsi_open(const char *path, bool readonly, struct scsi_lu *ret_lu,
 
 void scsi_close(struct scsi_lu *lu)
 {
-	image_close(&lu->img);
+	if (lu->img.fd >= 0)
+		image_close(&lu->img);
+}
+
+bool scsi_has_medium(const struct scsi_lu *lu)
+{
+	return lu->img.fd >= 0 && !lu->ejected;
+}
+
+void scsi_change(struct scsi_lu *lu, const struct image *img,
+		 struct image *ret_old)
+{
+	*ret_old = lu->img;
+	lu->img = img ? *img : (struct image){.fd = -1};
+	lu->ejected = lu->prevented = false;
+	lu->attention = img ? ASC_MEDIUM_CHANGED : 0;
 }
 
 void scsi_reset(struct scsi_lu *lu)
 {
 	lu->sense = (struct scsi_sense){.key = SENSE_NONE};
 	lu->wce = true;
+	lu->prevented = false;
 }
 
-void scsi_job_settled(struct scsi_lu *lu)
+void scsi_job_settled(struct scsi_target *target)
 {
-	lu->stale--;
-	if (lu->stale == 0 && lu->settled)
-		lu->settled(lu);
+	target->stale--;
+	if (target->stale == 0 && target->settled)
+		target->settled(target);
 }

@@ -23,9 +23,11 @@
 
 /* Sense keys, SPC-4 table 56 */
 #define SENSE_NONE 0x0u
+#define SENSE_NOT_READY 0x2u
 #define SENSE_MEDIUM_ERROR 0x3u
 #define SENSE_HARDWARE_ERROR 0x4u
 #define SENSE_ILLEGAL_REQUEST 0x5u
+#define SENSE_UNIT_ATTENTION 0x6u
 #define SENSE_DATA_PROTECT 0x7u
 #define SENSE_ABORTED_COMMAND 0xbu
 #define SENSE_MISCOMPARE 0xeu
@@ -41,8 +43,13 @@
 #define ASC_INVALID_FIELD_PARAM 0x2600u
 #define ASC_WRITE_PROTECTED 0x2700u
 #define ASC_SPACE_ALLOC_FAILED 0x2707u
+#define ASC_MEDIUM_CHANGED 0x2800u
 #define ASC_SAVING_NOT_SUPPORTED 0x3900u
+#define ASC_NO_MEDIUM 0x3a00u
 #define ASC_OVERLAPPED_COMMANDS 0x4e00u
+#define ASC_REMOVAL_PREVENTED 0x5302u
+
+#define SCSI_LUNS 8u
 
 struct scsi_sense {
 	uint8_t key;
@@ -51,13 +58,26 @@ struct scsi_sense {
 	uint64_t info;
 };
 
-/* A logical unit. Embedded in the device. */
+struct scsi_target;
+
+/* A logical unit. Embedded in the target. */
 struct scsi_lu {
-	struct image img;        /* owned */
-	char serial[17];         /* 16 hexadecimal digits */
-	uint64_t id;             /* the same as a number */
-	bool wce;                /* write cache enabled, MODE SELECT page 08h */
+	const struct scsi_target *target; /* borrowed: what it is a part of */
+	struct image img;   /* owned; its fd is -1 while there is no medium */
+	bool removable;     /* the medium can change */
+	bool ejected;       /* the guest did: as if there were none */
+	bool prevented;     /* the guest does not want it removed */
+	uint16_t attention; /* UNIT ATTENTION owed, its ASC; 0: none */
+	char serial[17];    /* 16 hexadecimal digits */
+	uint64_t id;        /* the same as a number */
+	bool wce;           /* write cache enabled, MODE SELECT page 08h */
 	struct scsi_sense sense; /* of the last command, for REQUEST SENSE */
+};
+
+/* The device: its logical units, by number. Embedded in it. */
+struct scsi_target {
+	struct scsi_lu lu[SCSI_LUNS];
+	unsigned nluns;
 	/*
 	 * Jobs with the worker whose commands were aborted or reset away. They
 	 * cannot be recalled: no command begins before they are over, so that
@@ -65,7 +85,7 @@ struct scsi_lu {
 	 * is called when that is so.
 	 */
 	unsigned stale;
-	void (*settled)(struct scsi_lu *lu);
+	void (*settled)(struct scsi_target *target);
 };
 
 /* The data a command moves. IN: REPLY, READ. OUT: PARAM, WRITE, COMPARE. */
@@ -100,6 +120,15 @@ int scsi_open(const char *path, bool readonly, struct scsi_lu *ret_lu,
 void scsi_close(struct scsi_lu *lu);
 /* Forget the sense data and what the guest changed: a reset. */
 void scsi_reset(struct scsi_lu *lu);
+/* There is a medium, and it is not ejected. */
+bool scsi_has_medium(const struct scsi_lu *lu);
+/*
+ * scsi_change - @img (NULL: none), now the unit's, in place of the medium, which
+ * is the caller's in *ret_old (its fd is -1 if there was none). No job and no
+ * command of the unit is under way.
+ */
+void scsi_change(struct scsi_lu *lu, const struct image *img,
+		 struct image *ret_old);
 
 /*
  * scsi_begin - take @cdb (@len bytes, 1..16) and say in @c what is to be done.
@@ -128,8 +157,8 @@ void scsi_end(struct scsi_lu *lu, const struct scsi_cmd *c);
  * SCSI_SENSE_LEN bytes, the number that is returned.
  */
 size_t scsi_put_sense(const struct scsi_sense *s, uint8_t *b);
-/* One of lu->stale is over. */
-void scsi_job_settled(struct scsi_lu *lu);
+/* One of target->stale is over. */
+void scsi_job_settled(struct scsi_target *target);
 
 /* True where the data of @c moves to the host. */
 static inline bool scsi_is_in(const struct scsi_cmd *c)

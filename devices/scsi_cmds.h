@@ -40,12 +40,17 @@ void scsi_write_same_param(struct scsi_lu *lu, struct scsi_cmd *c);
 #define SCSI_SAME_MAX_BLOCKS (1u << 16)  /* of one WRITE SAME: 32 MiB */
 
 /* Operation codes that more than one file knows */
+#define OP_REQUEST_SENSE 0x03u
+#define OP_INQUIRY 0x12u
 #define OP_MODE_SELECT_6 0x15u
 #define OP_MODE_SENSE_6 0x1au
+#define OP_START_STOP 0x1bu
+#define OP_PREVENT 0x1eu
 #define OP_WRITE_SAME_10 0x41u
 #define OP_UNMAP 0x42u
 #define OP_MODE_SELECT_10 0x55u
 #define OP_MODE_SENSE_10 0x5au
 #define OP_WRITE_SAME_16 0x93u
+#define OP_REPORT_LUNS 0xa0u
 
 #endif

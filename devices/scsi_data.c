@@ -13,12 +13,14 @@
 #define REVISION "0.1 "            /* 4 */
 #define SERIAL_LEN 16u
 
-/* SPC-4 §6.4.2. Not removable, as QEMU's: a stick that cannot be pulled. */
-static void inquiry_standard(struct scsi_cmd *c, size_t alloc)
+/* SPC-4 §6.4.2. Not removable, as QEMU's, unless it was asked for. */
+static void inquiry_standard(const struct scsi_lu *lu, struct scsi_cmd *c,
+			     size_t alloc)
 {
 	uint8_t *b = c->buf;
 
 	memset(b, 0, 36);
+	b[1] = lu->removable ? 0x80 : 0;
 	b[2] = 5; /* SPC-3, what guests see in QEMU's disks */
 	b[3] = 2; /* response data format */
 	b[4] = 36 - 5;
@@ -110,7 +112,7 @@ void scsi_inquiry(struct scsi_lu *lu, struct scsi_cmd *c)
 	else if (evpd)
 		inquiry_vpd(lu, c, alloc);
 	else
-		inquiry_standard(c, alloc);
+		inquiry_standard(lu, c, alloc);
 }
 
 /* SPC-4 §4.5.3: fixed format; an address that does not fit is not valid */
@@ -194,17 +196,18 @@ void scsi_read_format_capacities(struct scsi_lu *lu, struct scsi_cmd *c)
 	scsi_reply(c, 12, get_be16(c->cdb + 7));
 }
 
-/* SPC-4 §6.33: one logical unit, and no well known ones (SELECT REPORT 01h) */
+/* SPC-4 §6.33; there are no well known units (SELECT REPORT 01h). */
 void scsi_report_luns(struct scsi_lu *lu, struct scsi_cmd *c)
 {
-	size_t len = c->cdb[2] == 1 ? 8 : 16;
+	size_t n = c->cdb[2] == 1 ? 0 : lu->target->nluns;
 
-	(void)lu;
 	if (c->cdb[2] > 2) {
 		scsi_fail(c, SENSE_ILLEGAL_REQUEST, ASC_INVALID_FIELD_CDB);
 		return;
 	}
-	memset(c->buf, 0, 16);
-	put_be32(c->buf, (uint32_t)len - 8);
-	scsi_reply(c, len, get_be32(c->cdb + 6));
+	memset(c->buf, 0, 8 + 8 * n);
+	put_be32(c->buf, (uint32_t)(8 * n));
+	for (size_t i = 0; i < n; i++)
+		c->buf[8 + 8 * i + 1] = (uint8_t)i;
+	scsi_reply(c, 8 + 8 * n, get_be32(c->cdb + 6));
 }

@@ -106,7 +106,7 @@ static void storage_transfer(struct gadget *g, struct usb_xfer *t)
 static int storage_control(struct gadget *g, struct usb_xfer *t)
 {
 	const struct usb_setup *s = &t->setup;
-	uint8_t max_lun = 0;
+	uint8_t max_lun = (uint8_t)(storage_of(g)->target.nluns - 1);
 
 	if (g->config == 0 || uses_uas(storage_of(g)) || s->value != 0 ||
 	    s->index != 0)
@@ -140,7 +140,8 @@ static void storage_configured(struct gadget *g)
 	struct storage *s = storage_of(g);
 
 	flush(s, USB_ERROR);
-	s->lu.sense = (struct scsi_sense){.key = SENSE_NONE};
+	for (unsigned i = 0; i < s->target.nluns; i++)
+		s->target.lu[i].sense = (struct scsi_sense){.key = SENSE_NONE};
 }
 
 static void storage_halt(struct gadget *g, uint8_t ep, bool halted)
@@ -154,10 +155,11 @@ static void storage_halt(struct gadget *g, uint8_t ep, bool halted)
 }
 
 /* The last job of commands that are gone is over: others may begin. */
-static void storage_settled(struct scsi_lu *lu)
+static void storage_settled(struct scsi_target *target)
 {
 	struct storage *s =
-		(struct storage *)((char *)lu - offsetof(struct storage, lu));
+		(struct storage *)((char *)target -
+				   offsetof(struct storage, target));
 
 	if (uses_uas(s))
 		uas_run(&s->uas);
@@ -189,23 +191,31 @@ static void storage_reset(struct usb_dev *d)
 {
 	struct storage *s = (struct storage *)d;
 
-	if (s->lu.img.tail != 0 && !s->warned)
-		usb_dev_log(d, XHCI_LOG_WARN,
-			    "the last %u bytes of the image are not a whole"
-			    " block and are left out",
-			    s->lu.img.tail);
+	for (unsigned i = 0; i < s->target.nluns && !s->warned; i++)
+		if (s->target.lu[i].img.tail != 0)
+			usb_dev_log(d, XHCI_LOG_WARN,
+				    "the last %u bytes of the image are not a"
+				    " whole block and are left out",
+				    s->target.lu[i].img.tail);
 	s->warned = true;
 	gadget_reset(&s->g);
 	flush(s, USB_CANCELLED);
-	scsi_reset(&s->lu);
+	for (unsigned i = 0; i < s->target.nluns; i++)
+		scsi_reset(&s->target.lu[i]);
 	usb_dev_reset_done(d, true);
+}
+
+static void close_units(struct storage *s)
+{
+	while (s->target.nluns > 0)
+		scsi_close(&s->target.lu[--s->target.nluns]);
 }
 
 static void storage_destroy(struct uas *u)
 {
 	struct storage *s = storage_of(u->g);
 
-	scsi_close(&s->lu);
+	close_units(s);
 	free(s);
 }
 
@@ -227,8 +237,49 @@ static const struct usb_dev_ops dev_ops = {
 	.free = storage_free,
 };
 
-int storage_open(const char *path, bool readonly, enum usb_speed speed,
-		 struct usb_dev **ret_dev, char *err, size_t errlen)
+bool storage_is(const struct usb_dev *d)
+{
+	return d->ops == &dev_ops;
+}
+
+int storage_change(struct usb_dev *d, unsigned lun, const struct image *img,
+		   bool force, struct image *ret_old)
+{
+	struct storage *s = (struct storage *)d;
+	struct scsi_lu *lu = &s->target.lu[lun];
+
+	if (lun >= s->target.nluns)
+		return -ENXIO;
+	if (!lu->removable)
+		return -EINVAL;
+	if (lu->prevented && lu->img.fd >= 0 && !force)
+		return -EACCES;
+	if (bot_is_busy(&s->bot, lu) || uas_is_busy(&s->uas, lu))
+		return -EBUSY;
+	scsi_change(lu, img, ret_old);
+	return 0;
+}
+
+static int open_units(struct storage *s, const struct storage_lun *luns,
+		      unsigned n, char *err, size_t errlen)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct scsi_lu *lu = &s->target.lu[i];
+		int rc = scsi_open(luns[i].path, luns[i].readonly, lu, err,
+				   errlen);
+
+		if (rc != 0)
+			return rc;
+		lu->target = &s->target;
+		lu->removable = luns[i].removable;
+		s->target.nluns++;
+	}
+	return 0;
+}
+
+int storage_open_luns(const struct storage_lun *luns, unsigned n,
+		      enum usb_speed speed, struct usb_dev **ret_dev, char *err,
+		      size_t errlen)
 {
 	static const uint8_t uas_eps[4] = {STORAGE_EP_COMMAND,
 					   STORAGE_EP_STATUS, STORAGE_EP_IN,
@@ -241,27 +292,38 @@ int storage_open(const char *path, bool readonly, enum usb_speed speed,
 		snprintf(err, errlen,
 			 "%s: a disk cannot have this speed:"
 			 " use full, high or super",
-			 path);
+			 luns[0].path);
 		return -EINVAL;
 	}
 	s = calloc(1, sizeof(*s));
 	if (!s) {
-		snprintf(err, errlen, "%s: out of memory: free some", path);
+		snprintf(err, errlen, "%s: out of memory: free some",
+			 luns[0].path);
 		return -ENOMEM;
 	}
-	rc = scsi_open(path, readonly, &s->lu, err, errlen);
+	rc = open_units(s, luns, n, err, errlen);
 	if (rc != 0) {
+		close_units(s);
 		free(s);
 		return rc;
 	}
 	gadget_init(&s->g, &dev_ops, &gadget_ops, &storage_desc, speed);
 	s->g.string[GADGET_STR_VENDOR] = "vxhci";
 	s->g.string[GADGET_STR_PRODUCT] = "vxhci storage";
-	s->g.string[GADGET_STR_SERIAL] = s->lu.serial;
-	snprintf(s->g.dev.label, sizeof(s->g.dev.label), "storage=%s", path);
-	bot_init(&s->bot, &s->g, &s->lu, STORAGE_EP_IN, STORAGE_EP_OUT);
-	uas_init(&s->uas, &s->g, &s->lu, uas_eps);
-	s->lu.settled = storage_settled;
+	s->g.string[GADGET_STR_SERIAL] = s->target.lu[0].serial;
+	snprintf(s->g.dev.label, sizeof(s->g.dev.label), "storage=%s",
+		 luns[0].path);
+	bot_init(&s->bot, &s->g, &s->target, STORAGE_EP_IN, STORAGE_EP_OUT);
+	uas_init(&s->uas, &s->g, &s->target, uas_eps);
+	s->target.settled = storage_settled;
 	*ret_dev = &s->g.dev;
 	return 0;
+}
+
+int storage_open(const char *path, bool readonly, enum usb_speed speed,
+		 struct usb_dev **ret_dev, char *err, size_t errlen)
+{
+	const struct storage_lun lun = {.path = path, .readonly = readonly};
+
+	return storage_open_luns(&lun, 1, speed, ret_dev, err, errlen);
 }

@@ -7,7 +7,7 @@
 #ifndef DEVICES_STORAGE_H
 #define DEVICES_STORAGE_H
 
-#include "pmapper/pmapper.h"
+#include "devices/image.h"
 
 /*
  * storage_open - a disk over the image at @path, ready for pmapper_attach().
@@ -25,5 +25,28 @@
  */
 int storage_open(const char *path, bool readonly, enum usb_speed speed,
 		 struct usb_dev **ret_dev, char *err, size_t errlen);
+
+/* A logical unit, as it is at first. */
+struct storage_lun {
+	const char *path; /* borrowed for the call */
+	bool readonly;
+	bool removable; /* its medium can be changed: storage_change() */
+};
+/* The same with @n (1 to SCSI_LUNS) logical units. */
+int storage_open_luns(const struct storage_lun *luns, unsigned n,
+		      enum usb_speed speed, struct usb_dev **ret_dev, char *err,
+		      size_t errlen);
+
+bool storage_is(const struct usb_dev *d);
+/*
+ * storage_change - take out the medium of unit @lun, and put in @img, which was
+ * opened with image_open(); NULL: none. The guest is told with its next command.
+ * On success @img belongs to the device, and *ret_old to the caller (its fd is
+ * -1 if there was none). -ENXIO: no such unit. -EINVAL: it is not removable.
+ * -EACCES: the guest does not want that; with @force it is not asked. -EBUSY:
+ * the guest has commands under way, try again.
+ */
+int storage_change(struct usb_dev *d, unsigned lun, const struct image *img,
+		   bool force, struct image *ret_old);
 
 #endif

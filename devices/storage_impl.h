@@ -19,7 +19,7 @@ struct storage {
 	struct gadget g; /* embedded, first */
 	struct bot bot;  /* alternate setting 0 */
 	struct uas uas;  /* alternate setting 1 */
-	struct scsi_lu lu;
+	struct scsi_target target;
 	bool warned; /* of the image's tail */
 };
 

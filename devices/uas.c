@@ -12,12 +12,12 @@
 
 _Static_assert(UAS_TASKS > UAS_COMMANDS && UAS_TASKS <= 64, "bits of used");
 
-void uas_init(struct uas *u, struct gadget *g, struct scsi_lu *lu,
+void uas_init(struct uas *u, struct gadget *g, struct scsi_target *target,
 	      const uint8_t ep[4])
 {
 	memset(u, 0, sizeof(*u));
 	u->g = g;
-	u->lu = lu;
+	u->target = target;
 	u->ep_command = ep[UAS_PIPE_COMMAND - 1];
 	u->ep_status = ep[UAS_PIPE_STATUS - 1];
 	u->ep_in = ep[UAS_PIPE_DATA_IN - 1];
@@ -168,6 +168,21 @@ void uas_halt(struct uas *u, uint8_t ep, bool halted)
 		x = xfer_queue_take(&q[i]);
 	if (x)
 		usb_dev_complete(&u->g->dev, x, USB_STALL, 0);
+}
+
+bool uas_is_busy(struct uas *u, const struct scsi_lu *lu)
+{
+	struct uas_task *t;
+	unsigned i = 0;
+
+	while ((t = uas_next_task(u, &i)) != NULL) {
+		bool begun = t->is_command && t->state != UAS_WAITING &&
+			     t->state != UAS_ANSWER;
+
+		if (t->lu == lu && (begun || t->job_running))
+			return true;
+	}
+	return false;
 }
 
 void uas_release(struct uas *u, void (*idle)(struct uas *u))

@@ -82,7 +82,8 @@ enum uas_state {
 
 /* A command, or what has to be said of something else that came in. */
 struct uas_task {
-	struct uas *u; /* borrowed: what this is a part of */
+	struct uas *u;      /* borrowed: what this is a part of */
+	struct scsi_lu *lu; /* borrowed: of the target, whose command it is */
 	enum uas_state state;
 	bool is_command;
 	uint16_t tag;
@@ -110,8 +111,8 @@ struct uas_task {
 };
 
 struct uas {
-	struct gadget *g;   /* borrowed: the device this is part of */
-	struct scsi_lu *lu; /* borrowed, likewise */
+	struct gadget *g;           /* borrowed: the device this is part of */
+	struct scsi_target *target; /* borrowed, likewise */
 	uint8_t ep_command, ep_status, ep_in, ep_out;
 	bool streams;
 
@@ -132,10 +133,10 @@ struct uas {
 };
 
 /*
- * uas_init - set up @u; @g and @lu are borrowed for its life. At super speed
+ * uas_init - set up @u; @g and @target are borrowed for its life. At super speed
  * and above with streams. @ep: the pipes, by bPipeID - 1.
  */
-void uas_init(struct uas *u, struct gadget *g, struct scsi_lu *lu,
+void uas_init(struct uas *u, struct gadget *g, struct scsi_target *target,
 	      const uint8_t ep[4]);
 /* A transfer for one of the four pipes, which is not halted. */
 void uas_submit(struct uas *u, struct usb_xfer *x);
@@ -152,6 +153,8 @@ void uas_cancel(struct uas *u, struct usb_xfer *x);
 void uas_flush(struct uas *u, enum usb_status status);
 /* The host set or cleared the halt of @ep. */
 void uas_halt(struct uas *u, uint8_t ep, bool halted);
+/* A command of @lu is under way, or a job. */
+bool uas_is_busy(struct uas *u, const struct scsi_lu *lu);
 /*
  * uas_release - call @idle once no job runs any more, at once if none does.
  * The transport must hold no transfer.
@@ -178,13 +181,16 @@ bool uas_step_waiting(struct uas *u, struct uas_task *t);
 bool uas_step_ready(struct uas *u, struct uas_task *t);
 /* The task that has @tag and has not been aborted, or NULL. */
 struct uas_task *uas_find(struct uas *u, uint16_t tag);
-/* How many commands there are that have not been aborted. */
-unsigned uas_count(struct uas *u);
+/* How many commands of @lu, NULL: of all, there are and are not aborted. */
+unsigned uas_count(struct uas *u, const struct scsi_lu *lu);
 /* No answer for @t, and no more work. Its transfers end, with @status. */
 void uas_abort(struct uas *u, struct uas_task *t, enum usb_status status);
-void uas_abort_all(struct uas *u);
-/* Carry out task management function @iu (16 bytes); returns UAS_RC_... */
-uint8_t uas_manage(struct uas *u, const uint8_t *iu);
+/* All commands of @lu, or with NULL all there are. */
+void uas_abort_all(struct uas *u, const struct scsi_lu *lu);
+/*
+ * Carry out task management function @iu (16 bytes) on @lu; returns UAS_RC_...
+ */
+uint8_t uas_manage(struct uas *u, struct scsi_lu *lu, const uint8_t *iu);
 /* @t is over. */
 void uas_free(struct uas *u, struct uas_task *t);
 

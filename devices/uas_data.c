@@ -102,14 +102,14 @@ static void move_blocks(struct uas *u, struct uas_task *t, size_t n)
 	enum image_op op = data_op(t);
 	size_t moved = 0;
 
-	image_job_init(&t->job, &u->lu->img, op, t->cmd.off + t->done);
+	image_job_init(&t->job, &t->lu->img, op, t->cmd.off + t->done);
 	n = image_job_map(&t->job, t->cur, t->cur_done, n);
 	if (n == 0) { /* the segments do not add up to the length */
 		data_failed(t, op, -EIO);
 		return;
 	}
 	if (n <= u->try_left)
-		moved = image_try(&u->lu->img, &t->job);
+		moved = image_try(&t->lu->img, &t->job);
 	u->try_left -= (uint32_t)moved;
 	account(t, moved);
 	if (moved == n)
@@ -160,7 +160,7 @@ bool uas_step_data(struct uas *u, struct uas_task *t)
 		if (left > 0)
 			return take_cur(u, t);
 		if (t->cmd.data == SCSI_DATA_PARAM)
-			scsi_param(u->lu, &t->cmd);
+			scsi_param(t->lu, &t->cmd);
 		uas_end_data(u, t);
 		t->state = UAS_FINISH;
 		return true;
@@ -183,7 +183,7 @@ bool uas_step_finish(struct uas *u, struct uas_task *t)
 		t->state = UAS_ANSWER;
 		return true;
 	}
-	scsi_fill_job(u->lu, &t->cmd, &t->job);
+	scsi_fill_job(t->lu, &t->cmd, &t->job);
 	t->cmd.then = IMAGE_NONE;
 	if (!start_job(u, t))
 		scsi_io_failed(&t->cmd, op, -EAGAIN, 0);
@@ -198,7 +198,7 @@ static void end_aborted(struct uas *u, struct uas_task *t)
 		end_cur(u, t, t->cur_cancelled ? USB_CANCELLED : t->cur_end);
 	}
 	uas_free(u, t);
-	scsi_job_settled(u->lu);
+	scsi_job_settled(u->target);
 }
 
 static void end_moved(struct uas *u, struct uas_task *t)

@@ -46,7 +46,7 @@ static void answer_sense(struct uas_task *t, uint8_t status)
 static void overlapped(struct uas *u, struct uas_task *t, struct uas_task *old,
 		       uint8_t id)
 {
-	uas_abort_all(u);
+	uas_abort_all(u, NULL);
 	if (old->state != UAS_FREE && old->state != UAS_ABORTED)
 		uas_abort(u, old, USB_OK);
 	t->settled = true;
@@ -59,27 +59,34 @@ static void overlapped(struct uas *u, struct uas_task *t, struct uas_task *old,
 	}
 }
 
-static bool lun_is_0(const uint8_t *lun)
+/* SAM-5 §4.7: a single level of peripheral device addressing; or NULL */
+static struct scsi_lu *find_lu(struct uas *u, const uint8_t *lun)
 {
 	static const uint8_t zero[8];
 
-	return memcmp(lun, zero, 8) == 0;
+	if (lun[0] != 0 || lun[1] >= u->target->nluns ||
+	    memcmp(lun + 2, zero, 6) != 0)
+		return NULL;
+	return &u->target->lu[lun[1]];
 }
 
 static void take_command(struct uas *u, struct uas_task *t, const uint8_t *iu,
 			 size_t len)
 {
+	struct scsi_lu *lu = find_lu(u, iu + 8);
+
 	t->attribute = iu[4] & ATTRIBUTE_MASK;
 	if (len != UAS_COMMAND_LEN + (iu[6] & ADDITIONAL_CDB_MASK) ||
 	    t->attribute > UAS_ORDERED) {
 		answer_response(t, UAS_RC_INVALID_IU);
-	} else if (!lun_is_0(iu + 8)) {
+	} else if (!lu) {
 		answer_response(t, UAS_RC_INCORRECT_LUN);
-	} else if (uas_count(u) >= UAS_COMMANDS) {
+	} else if (uas_count(u, NULL) >= UAS_COMMANDS) {
 		answer_sense(t, SCSI_TASK_SET_FULL);
 	} else {
 		memcpy(t->cdb, iu + 16, SCSI_CDB_MAX);
 		t->is_command = true;
+		t->lu = lu;
 		t->state = UAS_WAITING;
 	}
 }
@@ -88,12 +95,14 @@ static void take_command(struct uas *u, struct uas_task *t, const uint8_t *iu,
 static void take_task(struct uas *u, struct uas_task *t, const uint8_t *iu,
 		      size_t len)
 {
+	struct scsi_lu *lu = find_lu(u, iu + 8);
+
 	if (len != UAS_TASK_LEN)
 		answer_response(t, UAS_RC_INVALID_IU);
-	else if (iu[4] != UAS_I_T_NEXUS_RESET && !lun_is_0(iu + 8))
+	else if (iu[4] != UAS_I_T_NEXUS_RESET && !lu)
 		answer_response(t, UAS_RC_INCORRECT_LUN);
 	else
-		answer_response(t, uas_manage(u, iu));
+		answer_response(t, uas_manage(u, lu, iu));
 	t->settled = true;
 }
 
@@ -204,7 +213,7 @@ bool uas_step_answer(struct uas *u, struct uas_task *t)
 	uint8_t iu[UAS_SENSE_LEN + SCSI_SENSE_LEN] = {0};
 
 	uas_end_data(u, t);
-	if (t->settled && u->lu->stale != 0)
+	if (t->settled && u->target->stale != 0)
 		return false;
 	if (!send_iu(u, t, iu, build_answer(t, iu)))
 		return false;

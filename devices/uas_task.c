@@ -18,13 +18,14 @@ struct uas_task *uas_find(struct uas *u, uint16_t tag)
 	return NULL;
 }
 
-unsigned uas_count(struct uas *u)
+unsigned uas_count(struct uas *u, const struct scsi_lu *lu)
 {
 	struct uas_task *t;
 	unsigned i = 0, n = 0;
 
 	while ((t = uas_next_task(u, &i)) != NULL)
-		n += t->is_command && t->state != UAS_ABORTED;
+		n += t->is_command && t->state != UAS_ABORTED &&
+		     (!lu || t->lu == lu);
 	return n;
 }
 
@@ -45,16 +46,16 @@ void uas_abort(struct uas *u, struct uas_task *t, enum usb_status status)
 	}
 	t->state = UAS_ABORTED;
 	t->cur_end = status;
-	u->lu->stale++;
+	u->target->stale++;
 }
 
-void uas_abort_all(struct uas *u)
+void uas_abort_all(struct uas *u, const struct scsi_lu *lu)
 {
 	struct uas_task *t;
 	unsigned i = 0;
 
 	while ((t = uas_next_task(u, &i)) != NULL) {
-		if (t->is_command)
+		if (t->is_command && (!lu || t->lu == lu))
 			uas_abort(u, t, USB_OK);
 	}
 }
@@ -68,8 +69,9 @@ static uint8_t abort_task(struct uas *u, uint16_t tag)
 	return UAS_RC_COMPLETE;
 }
 
-/* There is never a unit attention to tell of (QUERY ASYNCHRONOUS EVENT). */
-uint8_t uas_manage(struct uas *u, const uint8_t *iu)
+/* A unit attention is told with the next command, and not by QUERY ASYNCHRONOUS
+ * EVENT. */
+uint8_t uas_manage(struct uas *u, struct scsi_lu *lu, const uint8_t *iu)
 {
 	uint16_t tag = get_be16(iu + 6);
 	struct uas_task *t;
@@ -79,18 +81,23 @@ uint8_t uas_manage(struct uas *u, const uint8_t *iu)
 		return abort_task(u, tag);
 	case UAS_ABORT_TASK_SET:
 	case UAS_CLEAR_TASK_SET:
-		uas_abort_all(u);
+		uas_abort_all(u, lu);
 		return UAS_RC_COMPLETE;
 	case UAS_LOGICAL_UNIT_RESET:
+		uas_abort_all(u, lu);
+		scsi_reset(lu);
+		return UAS_RC_COMPLETE;
 	case UAS_I_T_NEXUS_RESET:
-		uas_abort_all(u);
-		scsi_reset(u->lu);
+		uas_abort_all(u, NULL);
+		for (unsigned i = 0; i < u->target->nluns; i++)
+			scsi_reset(&u->target->lu[i]);
 		return UAS_RC_COMPLETE;
 	case UAS_QUERY_TASK:
 		t = uas_find(u, tag);
 		return t && t->is_command ? UAS_RC_SUCCEEDED : UAS_RC_COMPLETE;
 	case UAS_QUERY_TASK_SET:
-		return uas_count(u) != 0 ? UAS_RC_SUCCEEDED : UAS_RC_COMPLETE;
+		return uas_count(u, lu) != 0 ? UAS_RC_SUCCEEDED
+					     : UAS_RC_COMPLETE;
 	case UAS_QUERY_ASYNC_EVENT:
 		return UAS_RC_COMPLETE;
 	case UAS_CLEAR_ACA: /* NACA is not supported */
@@ -111,7 +118,7 @@ static bool has_turn(struct uas *u, const struct uas_task *t)
 	if (t->attribute == UAS_HEAD_OF_QUEUE)
 		return true;
 	while ((o = uas_next_task(u, &i)) != NULL) {
-		if (!o->is_command || o->age >= t->age ||
+		if (!o->is_command || o->lu != t->lu || o->age >= t->age ||
 		    o->state == UAS_ANSWER || o->state == UAS_ABORTED)
 			continue;
 		if (t->attribute == UAS_ORDERED || o->attribute == UAS_ORDERED)
@@ -122,9 +129,9 @@ static bool has_turn(struct uas *u, const struct uas_task *t)
 
 bool uas_step_waiting(struct uas *u, struct uas_task *t)
 {
-	if (u->lu->stale != 0 || !has_turn(u, t))
+	if (u->target->stale != 0 || !has_turn(u, t))
 		return false;
-	scsi_begin(u->lu, &t->cmd, t->cdb, SCSI_CDB_MAX);
+	scsi_begin(t->lu, &t->cmd, t->cdb, SCSI_CDB_MAX);
 	t->is_response = false;
 	t->in = scsi_is_in(&t->cmd);
 	if (t->cmd.len == 0)

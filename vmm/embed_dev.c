@@ -34,11 +34,18 @@ typedef int dev_open(struct vxhci *v, const struct slot_dev *d, char *err,
 static int open_storage(struct vxhci *v, const struct slot_dev *d, char *err,
 			size_t errlen, struct usb_dev **ret_dev)
 {
+	struct storage_lun luns[SLOTOPT_MAX_LUNS] = {
+		{d->file, d->readonly, d->removable}};
 	size_t n = strlen(d->file);
 	int r;
 
 	(void)v;
-	r = storage_open(d->file, d->readonly, d->speed, ret_dev, err, errlen);
+	for (unsigned i = 0; i < d->nluns; i++)
+		luns[i + 1] =
+			(struct storage_lun){d->lun[i].file, d->lun[i].readonly,
+					     d->lun[i].removable};
+	r = storage_open_luns(luns, d->nluns + 1u, d->speed, ret_dev, err,
+			      errlen);
 	if (r < 0 && strncmp(err, d->file, n) == 0 &&
 	    strncmp(err + n, ": ", 2) == 0)
 		memmove(err, err + n + 2, strlen(err + n + 2) + 1);

@@ -121,7 +121,7 @@ static int take_option(struct parse *p)
 			return r;
 	}
 	seen = k->controller ? &p->ctl_keys : &p->dev_keys;
-	if (*seen & bit)
+	if ((*seen & bit) && k != &slot_keys[K_LUN])
 		return slot_fail(&p->err, p->tok,
 				 "%s is given twice%s: write it once", k->name,
 				 k->controller ? "" : " for one device");
@@ -133,7 +133,7 @@ static int take_option(struct parse *p)
 /* Text in which a comma is written as two, as QEMU's options have it. */
 static bool takes_text(const char *s)
 {
-	return strncmp(s, "storage=", 8) == 0 ||
+	return strncmp(s, "storage=", 8) == 0 || strncmp(s, "lun=", 4) == 0 ||
 	       strncmp(s, "replay=", 7) == 0 || strncmp(s, "serial=", 7) == 0;
 }
 

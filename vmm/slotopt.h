@@ -20,6 +20,7 @@
 #define SLOTOPT_MAX_SLOT 32u    /* bytes of SLOT, with the final 0 */
 #define SLOTOPT_MAX_FILE 4096u  /* bytes of a FILE, with the final 0 */
 #define SLOTOPT_MAX_PATH 7u     /* numbers in a port path, USB 2.0 §4.1.1 */
+#define SLOTOPT_MAX_LUNS 8u     /* of a storage device */
 #define SLOTOPT_MAX_DEVS XHCI_MAX_PORTS
 #define SLOTOPT_MAX_PORTS 15u /* of one kind */
 
@@ -41,6 +42,12 @@ enum slot_kind {
 /* What a guest's port reset does to a physical device. */
 enum slot_reset { SLOT_RESET_DEVICE, SLOT_RESET_INITIAL, SLOT_RESET_NEVER };
 
+/* A logical unit of storage, behind the first. */
+struct slot_lun {
+	const char *file; /* borrowed from the slotopt */
+	bool readonly, removable;
+};
+
 /* One device of the option, in the order they were written. */
 struct slot_dev {
 	enum slot_kind kind;
@@ -48,13 +55,16 @@ struct slot_dev {
 	uint8_t bus;     /* SLOT_ADDR, SLOT_PATH */
 	uint8_t devaddr; /* SLOT_ADDR: 1..127 */
 	uint8_t path[SLOTOPT_MAX_PATH];
-	uint8_t path_len;     /* SLOT_PATH: numbers in path[], from 1 */
-	bool below;           /* SLOT_PATH: what hangs below it too (`.*`) */
-	uint16_t vendor;      /* SLOT_ID */
-	uint16_t product;     /* SLOT_ID */
-	const char *serial;   /* SLOT_ID: or NULL; borrowed from the slotopt */
-	const char *file;     /* SLOT_STORAGE, SLOT_REPLAY; borrowed likewise */
-	bool readonly;        /* SLOT_STORAGE */
+	uint8_t path_len;   /* SLOT_PATH: numbers in path[], from 1 */
+	bool below;         /* SLOT_PATH: what hangs below it too (`.*`) */
+	uint16_t vendor;    /* SLOT_ID */
+	uint16_t product;   /* SLOT_ID */
+	const char *serial; /* SLOT_ID: or NULL; borrowed from the slotopt */
+	const char *file;   /* SLOT_STORAGE, SLOT_REPLAY; borrowed likewise */
+	bool readonly;      /* SLOT_STORAGE */
+	bool removable;     /* SLOT_STORAGE */
+	uint8_t nluns;      /* SLOT_STORAGE: how many there are in lun[] */
+	struct slot_lun lun[SLOTOPT_MAX_LUNS - 1];
 	uint8_t at;           /* port, 0: the first that fits */
 	enum usb_speed speed; /* NONE: the device or the recording tells */
 };

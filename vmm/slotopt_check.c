@@ -178,6 +178,30 @@ static bool path_covers(const struct slot_dev *a, const struct slot_dev *b)
 	return a->below || (a->path_len == b->path_len && !b->below);
 }
 
+static const char *lun_file(const struct slot_dev *d, unsigned i,
+			    bool *ret_readonly)
+{
+	*ret_readonly = i == 0 ? d->readonly : d->lun[i - 1].readonly;
+	return i == 0 ? d->file : d->lun[i - 1].file;
+}
+
+/* Two units have one file; those that only read may. */
+static bool share_file(const struct slot_dev *a, const struct slot_dev *b)
+{
+	for (unsigned i = 0; i <= a->nluns; i++) {
+		for (unsigned j = 0; j <= b->nluns; j++) {
+			bool ra, rb;
+			const char *fa = lun_file(a, i, &ra);
+			const char *fb = lun_file(b, j, &rb);
+
+			if ((a != b || i != j) && !(ra && rb) &&
+			    strcmp(fa, fb) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 bool slot_dev_same_claim(const struct slot_dev *a, const struct slot_dev *b)
 {
 	if (a->kind != b->kind)
@@ -191,9 +215,8 @@ bool slot_dev_same_claim(const struct slot_dev *a, const struct slot_dev *b)
 		return a->vendor == b->vendor && a->product == b->product &&
 		       a->serial && b->serial &&
 		       strcmp(a->serial, b->serial) == 0;
-	case SLOT_STORAGE: /* readers may share a file */
-		return strcmp(a->file, b->file) == 0 &&
-		       !(a->readonly && b->readonly);
+	case SLOT_STORAGE:
+		return share_file(a, b);
 	default:
 		return false;
 	}
@@ -204,6 +227,10 @@ static int check_claim(const struct slotopt *o, const struct slot_dev *d,
 {
 	char name[NAME_LEN], other[NAME_LEN];
 
+	if (d->kind == SLOT_STORAGE && share_file(d, d))
+		return slot_fail(e, slot_dev_name(d, name, sizeof(name)),
+				 "two of its units have the same file: remove "
+				 "one of them");
 	for (const struct slot_dev *b = o->dev; b < d; b++)
 		if (slot_dev_same_claim(b, d))
 			return slot_fail(

@@ -265,7 +265,42 @@ static int take_readonly(struct parse *p, const char *val)
 		return slot_fail(&p->err, p->tok,
 				 "no storage= before it: write "
 				 "storage=FILE,readonly");
-	p->dev->readonly = true;
+	*(p->dev->nluns ? &p->dev->lun[p->dev->nluns - 1].readonly
+			: &p->dev->readonly) = true;
+	return 0;
+}
+
+static int take_removable(struct parse *p, const char *val)
+{
+	(void)val;
+	if (!dev_has(p, K_STORAGE))
+		return slot_fail(&p->err, p->tok,
+				 "no storage= before it: write "
+				 "storage=FILE,removable");
+	*(p->dev->nluns ? &p->dev->lun[p->dev->nluns - 1].removable
+			: &p->dev->removable) = true;
+	return 0;
+}
+
+/* Another logical unit: what readonly and removable are of from here on. */
+static int take_lun(struct parse *p, const char *val)
+{
+	if (!dev_has(p, K_STORAGE))
+		return slot_fail(&p->err, p->tok,
+				 "no storage= before it: write "
+				 "storage=FILE,lun=FILE");
+	if (strlen(val) >= SLOTOPT_MAX_FILE)
+		return slot_fail(&p->err, p->tok,
+				 "file name too long: at most %u bytes",
+				 SLOTOPT_MAX_FILE - 1);
+	if (p->dev->nluns == SLOTOPT_MAX_LUNS - 1)
+		return slot_fail(
+			&p->err, p->tok,
+			"more than %u units in one disk: write another "
+			"storage=",
+			SLOTOPT_MAX_LUNS);
+	p->dev->lun[p->dev->nluns++].file = val;
+	p->dev_keys &= ~(1u << K_READONLY | 1u << K_REMOVABLE);
 	return 0;
 }
 
@@ -361,6 +396,8 @@ const struct key slot_keys[K_NKEYS] = {
 	[K_CAMERA] = {"camera", NULL, BEGINS, take_camera},
 	[K_STORAGE] = {"storage", "FILE", BEGINS, take_storage},
 	[K_READONLY] = {"readonly", NULL, OF_DEV, take_readonly},
+	[K_REMOVABLE] = {"removable", NULL, OF_DEV, take_removable},
+	[K_LUN] = {"lun", "FILE", OF_DEV, take_lun},
 	[K_ZERO] = {"zero", NULL, BEGINS, take_zero},
 	[K_REPLAY] = {"replay", "FILE", BEGINS, take_replay},
 	[K_USB2] = {"usb2", "8", OF_CTL, take_usb2},

@@ -21,6 +21,8 @@ enum slot_key {
 	K_CAMERA,
 	K_STORAGE,
 	K_READONLY,
+	K_REMOVABLE,
+	K_LUN,
 	K_ZERO,
 	K_REPLAY,
 	K_USB2,

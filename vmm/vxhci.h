@@ -304,6 +304,20 @@ size_t vxhci_get_ports(struct vxhci *v, struct vxhci_port *buf, size_t n);
 /* "waiting", "attaching", ... "in-use". Static. */
 const char *vxhci_state_name(enum vxhci_state state);
 
+/*
+ * The media of built-in disks: unit @lun (from 0) of the storage in @port, which
+ * was made with `removable`. vxhci_media_insert() puts in the image @path in
+ * place of what is there. The guest is told with its next command; one that has
+ * locked the medium is only overruled with @force. Blocks while commands of the
+ * guest are under way, for a quarter of a second, and for the file. Any thread but that of
+ * vxhci_dispatch(). 0, or -errno with one line in @errbuf.
+ */
+int vxhci_media_insert(struct vxhci *v, unsigned port, unsigned lun,
+		       const char *path, bool readonly, bool force,
+		       char *errbuf, size_t errlen);
+int vxhci_media_eject(struct vxhci *v, unsigned port, unsigned lun, bool force,
+		      char *errbuf, size_t errlen);
+
 /* Counters; see the manual page's `status`. */
 struct vxhci_stats {
 	uint64_t transfers, bytes, errors, commands, events, interrupts;

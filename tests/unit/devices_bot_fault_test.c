@@ -15,7 +15,8 @@ static void replace_image(struct disk *k, const char *path, int flags)
 	int fd = open(path, flags);
 
 	assert_true(fd >= 0);
-	assert_int_equal(dup2(fd, k->s->lu.img.fd), k->s->lu.img.fd);
+	assert_int_equal(dup2(fd, k->s->target.lu[0].img.fd),
+			 k->s->target.lu[0].img.fd);
 	close(fd);
 }
 

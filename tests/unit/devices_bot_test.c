@@ -378,7 +378,8 @@ static void device_lives_until_its_job_is_done(void **state)
 	expect(cbw, USB_OK, 31);
 	assert_non_null(fake.work);
 	k.dev->ops->free(k.dev);
-	assert_int_equal(k.s->lu.wce, true); /* still there: ASan looks */
+	assert_int_equal(k.s->target.lu[0].wce,
+			 true); /* still there: ASan looks */
 	assert_int_equal(fake_work(), 1);
 	close(k.fd);
 	unlink(k.path);

@@ -101,7 +101,8 @@ static void sizes_are_whole_blocks(void **state)
 			struct storage *s = (struct storage *)dev;
 
 			assert_int_equal(rc, 0);
-			assert_int_equal(s->lu.img.blocks, rows[i].blocks);
+			assert_int_equal(s->target.lu[0].img.blocks,
+					 rows[i].blocks);
 			fake.logs = 0;
 			dev->ops->reset(dev);
 			dev->ops->reset(dev); /* says so once */
@@ -199,7 +200,8 @@ static void the_guest_knows_a_disk_again(void **state)
 		struct usb_dev *dev;
 
 		assert_int_equal(try_open(paths[i], false, &dev, err), 0);
-		memcpy(serial[i], ((struct storage *)dev)->lu.serial, 17);
+		memcpy(serial[i], ((struct storage *)dev)->target.lu[0].serial,
+		       17);
 		assert_int_equal(strlen(serial[i]), 16);
 		assert_int_equal(strspn(serial[i], "0123456789ABCDEF"), 16);
 		dev->ops->free(dev);
@@ -262,7 +264,8 @@ static void cached_reads_stay_on_the_thread(void **state)
 	disk_open(&k, DISK_BLOCKS * 512, false, true);
 	cdb_rw10(cdb, 0x28, 0, 8);
 	disk_command(&k, cdb, 10, true, b, 4096, (struct cut){0, 0, 0});
-	if (!k.s->lu.img.nowait_read) { /* this file system cannot tell */
+	if (!k.s->target.lu[0]
+		     .img.nowait_read) { /* this file system cannot tell */
 		assert_int_equal(fake.jobs, 1);
 		disk_command(&k, cdb, 10, true, b, 4096, (struct cut){0, 0, 0});
 		assert_int_equal(fake.jobs, 2);

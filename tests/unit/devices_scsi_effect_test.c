@@ -90,10 +90,10 @@ static void mode_select_changes_the_write_cache_and_nothing_else(void **state)
 				 (struct cut){5, 2, false});
 		assert_int_equal(c.status, rows[i].sense != 0);
 		assert_int_equal(disk_sense(&k), rows[i].sense);
-		assert_int_equal(k.s->lu.wce, rows[i].wce);
+		assert_int_equal(k.s->target.lu[0].wce, rows[i].wce);
 	}
 	/* with the cache off every write is flushed, by the worker */
-	k.s->lu.wce = false;
+	k.s->target.lu[0].wce = false;
 	fake.jobs = 0;
 	cdb_rw10(cdb, 0x2a, 0, 1);
 	disk_command(&k, cdb, 10, false, b, 512, whole);
@@ -148,7 +148,7 @@ static void unmap_gives_back_what_its_list_says(void **state)
 		struct csw c;
 
 		disk_open(&k, DISK_BLOCKS * 512, false, true);
-		k.s->lu.img.can_discard = true;
+		k.s->target.lu[0].img.can_discard = true;
 		put_be16(b + 2, rows[i].bytes);
 		for (unsigned j = 0; j < 2; j++) {
 			put_be64(b + 8 + 16 * j, rows[i].lba[j]);
@@ -176,8 +176,8 @@ static void unmap_of_too_much_is_refused(void **state)
 
 	(void)state;
 	disk_open(&k, DISK_BLOCKS * 512, false, true);
-	k.s->lu.img.blocks = UINT64_C(1) << 40;
-	k.s->lu.img.can_discard = true;
+	k.s->target.lu[0].img.blocks = UINT64_C(1) << 40;
+	k.s->target.lu[0].img.can_discard = true;
 	put_be32(b + 16, SCSI_UNMAP_MAX_BLOCKS + 1);
 	disk_command(&k, cdb, 10, false, b, 24, whole);
 	assert_int_equal(disk_sense(&k), ILLEGAL(0x2600));
@@ -201,7 +201,7 @@ static void write_same_fills_its_blocks(void **state)
 		struct csw c;
 
 		disk_open(&k, DISK_BLOCKS * 512, false, true);
-		k.s->lu.img.can_discard &= rows[i].discard_works;
+		k.s->target.lu[0].img.can_discard &= rows[i].discard_works;
 		cdb[1] = rows[i].unmap ? 8 : 0;
 		memset(b, 0, sizeof(b));
 		if (!rows[i].zero)

@@ -227,9 +227,9 @@ static void each_command_means_what_it_should(void **state)
 
 	(void)state;
 	disk_open(&k, DISK_BLOCKS * 512, false, true);
-	k.s->lu.img.can_discard = true;
+	k.s->target.lu[0].img.can_discard = true;
 	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
-		check_plan(&k.s->lu, &plans[i], i);
+		check_plan(&k.s->target.lu[0], &plans[i], i);
 	disk_close(&k);
 }
 
@@ -257,7 +257,7 @@ static void a_read_only_disk_refuses_to_change(void **state)
 	(void)state;
 	disk_open(&k, DISK_BLOCKS * 512, true, true);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		check_plan(&k.s->lu, &rows[i], i);
+		check_plan(&k.s->target.lu[0], &rows[i], i);
 	disk_command(&k, sense6, 6, true, b, 24, whole);
 	assert_int_equal(b[2] & 0x80, 0x80);
 	disk_close(&k);
@@ -282,9 +282,9 @@ static void a_disk_that_cannot_punch_holes_says_so(void **state)
 
 	(void)state;
 	disk_open(&k, DISK_BLOCKS * 512, false, true);
-	k.s->lu.img.can_discard = false;
+	k.s->target.lu[0].img.can_discard = false;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		check_plan(&k.s->lu, &rows[i], i);
+		check_plan(&k.s->target.lu[0], &rows[i], i);
 	disk_command(&k, cap, 16, true, b, 32, whole);
 	assert_int_equal(b[14], 0);
 	disk_command(&k, b2, 6, true, b, 8, whole);
@@ -313,7 +313,7 @@ static void answers_are_right_byte_for_byte(void **state)
 			    36);
 	disk_command(&k, page80, 6, true, b, 20, whole);
 	assert_memory_equal(b, "\0\200\0\20", 4);
-	assert_memory_equal(b + 4, k.s->lu.serial, 16);
+	assert_memory_equal(b + 4, k.s->target.lu[0].serial, 16);
 	disk_command(&k, page83, 6, true, b, 44, whole);
 	assert_memory_equal(b + 4, "\2\1\0\30vxhci   ", 12);
 	assert_memory_equal(b + 32, "\1\3\0\10", 4);
@@ -351,12 +351,12 @@ static void a_huge_disk_is_told_in_64_bits(void **state)
 
 	(void)state;
 	disk_open(&k, DISK_BLOCKS * 512, false, true);
-	k.s->lu.img.blocks = UINT64_C(3) << 32;
+	k.s->target.lu[0].img.blocks = UINT64_C(3) << 32;
 	disk_command(&k, cap10, 10, true, b, 8, whole);
 	assert_int_equal(get_be32(b), UINT32_MAX);
 	disk_command(&k, cap16, 16, true, b, 32, whole);
 	assert_true(get_be64(b) == (UINT64_C(3) << 32) - 1);
-	check_plan(&k.s->lu, &row, 0);
+	check_plan(&k.s->target.lu[0], &row, 0);
 	disk_close(&k);
 }
 
@@ -380,7 +380,7 @@ static void no_cdb_reaches_outside_of_the_disk(void **state)
 			if (j > 1 && j < 8 && (i & 2))
 				cdb[j] = 0;
 		}
-		scsi_begin(&k.s->lu, &c, cdb, seed % 16 + 1);
+		scsi_begin(&k.s->target.lu[0], &c, cdb, seed % 16 + 1);
 		if (c.status != 0) {
 			assert_int_equal(c.len, 0);
 			continue;
@@ -396,12 +396,12 @@ static void no_cdb_reaches_outside_of_the_disk(void **state)
 				c.buf[j] =
 					seed >> 31 ? (uint8_t)(seed >> 20) : 0;
 			}
-			scsi_param(&k.s->lu, &c);
+			scsi_param(&k.s->target.lu[0], &c);
 		}
 		if (c.then != IMAGE_NONE) {
 			struct image_job job;
 
-			scsi_fill_job(&k.s->lu, &c, &job);
+			scsi_fill_job(&k.s->target.lu[0], &c, &job);
 			for (unsigned j = 0; j < job.nranges; j++)
 				assert_true(job.range[j].off +
 						    job.range[j].len <=

@@ -66,7 +66,8 @@ static inline void disk_open_at(struct disk *k, enum usb_speed speed,
 	k->fd = open(k->path, O_RDWR);
 	assert_true(k->fd >= 0);
 	if (!inline_io)
-		k->s->lu.img.nowait_read = k->s->lu.img.nowait_write = false;
+		k->s->target.lu[0].img.nowait_read =
+			k->s->target.lu[0].img.nowait_write = false;
 	k->dev->pm = (struct pmapper *)&fake; /* never looked into */
 	disk_configure(k);
 }
@@ -85,6 +86,9 @@ static inline void disk_close(struct disk *k)
 	unlink(k->path);
 }
 
+/* The logical unit that commands are for */
+static uint8_t disk_lun;
+
 /* A CBW, BOT §5.1 */
 static inline struct fake_xfer *cbw_xfer(uint32_t tag, uint32_t host_len,
 					 bool in, const uint8_t *cdb,
@@ -95,6 +99,7 @@ static inline struct fake_xfer *cbw_xfer(uint32_t tag, uint32_t host_len,
 	put_le32(b + 4, tag);
 	put_le32(b + 8, host_len);
 	b[12] = in ? 0x80 : 0;
+	b[13] = disk_lun;
 	b[14] = (uint8_t)len;
 	memcpy(b + 15, cdb, len);
 	return fake_xfer(STORAGE_EP_OUT, b, sizeof(b), 0);

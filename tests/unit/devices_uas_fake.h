@@ -61,6 +61,7 @@ static inline void put_command(uint8_t iu[32], uint16_t tag, const uint8_t *cdb,
 	memset(iu, 0, 32);
 	iu[0] = 1;
 	put_be16(iu + 2, tag);
+	iu[9] = disk_lun;
 	memcpy(iu + 16, cdb, len);
 }
 
@@ -92,6 +93,7 @@ static inline struct fake_xfer *start_task(struct disk *k, uint16_t tag,
 
 	put_be16(iu + 2, tag);
 	iu[4] = function;
+	iu[9] = disk_lun;
 	put_be16(iu + 6, task_tag);
 	return uas_start(k, STORAGE_EP_COMMAND, tag, iu, sizeof(iu));
 }

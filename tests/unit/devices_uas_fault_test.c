@@ -18,7 +18,8 @@ static void spoil_image(struct disk *k, const char *path, int flags)
 	}
 	fd = open(path, flags);
 	assert_true(fd >= 0);
-	assert_int_equal(dup2(fd, k->s->lu.img.fd), k->s->lu.img.fd);
+	assert_int_equal(dup2(fd, k->s->target.lu[0].img.fd),
+			 k->s->target.lu[0].img.fd);
 	close(fd);
 }
 
@@ -317,7 +318,7 @@ static void garbage(enum usb_speed speed, uint32_t seed)
 	fake_work();
 	assert_int_equal(k.s->uas.used, 0);
 	assert_int_equal(k.s->uas.jobs, 0);
-	assert_int_equal(k.s->lu.stale, 0);
+	assert_int_equal(k.s->target.stale, 0);
 	uas_check_works(&k);
 	disk_close(&k);
 }

@@ -219,10 +219,10 @@ static void resets_undo_mode_select(void **state)
 		struct disk k;
 
 		uas_open(&k, USB_SPEED_SUPER, true);
-		k.s->lu.wce = false;
+		k.s->target.lu[0].wce = false;
 		expect(start_task(&k, 6, aborting[i], 5), USB_OK, 16);
 		expect_response(start_status(&k, 6), 6, UAS_RC_COMPLETE);
-		assert_int_equal(k.s->lu.wce, aborting[i] >= 8);
+		assert_int_equal(k.s->target.lu[0].wce, aborting[i] >= 8);
 		disk_close(&k);
 	}
 }

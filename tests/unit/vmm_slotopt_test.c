@@ -185,6 +185,28 @@ static void a_comma_in_a_file_is_written_twice(void **state)
 	slotopt_free(&o);
 }
 
+static void units_have_options_of_their_own(void **state)
+{
+	struct slotopt o;
+
+	(void)state;
+	parse_ok("30,xhci,storage=a,removable,lun=b,,c,readonly,lun=d,"
+		 "removable,at=2,lun=a2,storage=b",
+		 &o);
+	assert_int_equal(o.ndevs, 2);
+	assert_true(o.dev[0].removable);
+	assert_false(o.dev[0].readonly);
+	assert_int_equal(o.dev[0].nluns, 3);
+	assert_string_equal(o.dev[0].lun[0].file, "b,c");
+	assert_true(o.dev[0].lun[0].readonly);
+	assert_false(o.dev[0].lun[0].removable);
+	assert_true(o.dev[0].lun[1].removable);
+	assert_false(o.dev[0].lun[1].readonly);
+	assert_int_equal(o.dev[0].at, 2);
+	assert_int_equal(o.dev[1].nluns, 0);
+	slotopt_free(&o);
+}
+
 static void options_belong_to_the_device_before_them(void **state)
 {
 	struct slotopt o;
@@ -317,6 +339,7 @@ int main(void)
 		cmocka_unit_test(controller_options),
 		cmocka_unit_test(one_device),
 		cmocka_unit_test(a_comma_in_a_file_is_written_twice),
+		cmocka_unit_test(units_have_options_of_their_own),
 		cmocka_unit_test(options_belong_to_the_device_before_them),
 		cmocka_unit_test(default_speed_is_the_fastest_with_a_free_port),
 		cmocka_unit_test(what_may_stand_together),
