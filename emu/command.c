@@ -336,6 +336,14 @@ static bool command_begin(struct xhci *x)
 	return command_end(x, cc);
 }
 
+/* Only Stop Endpoint needs room for an event before its own. */
+bool command_can_wait(const struct xhci *x)
+{
+	return TRB_TYPE(x->cmd.trb.control) == TRB_STOP_EP &&
+	       command_slot_id(x) == x->cmd.slot->id && cmd_ep(x) &&
+	       x->cmd.wait_mask == cmd_ep_mask(x);
+}
+
 /* Read the next command; false: there is none */
 static bool command_fetch(struct xhci *x)
 {
@@ -397,7 +405,7 @@ bool command_run(struct xhci *x)
 		command_stop(x);
 	if (c->busy)
 		return false;
-	while (c->running && c->doorbell && !c->held && left--) {
+	while (c->running && c->doorbell && !c->held && !x->paused && left--) {
 		if (x->usbsts & (STS_HCH | STS_HCE))
 			return false;
 		if (!intr_has_room(x, 0))
@@ -409,7 +417,7 @@ bool command_run(struct xhci *x)
 		if (!command_begin(x))
 			return false;
 	}
-	return c->running && c->doorbell && !c->held;
+	return c->running && c->doorbell && !c->held && !x->paused;
 }
 
 void command_doorbell(struct xhci *x)

@@ -130,6 +130,10 @@ static bool ep_held(const struct xhci_ep *ep)
 
 void ep_drain_end(struct xhci_ep *ep)
 {
+	if (ep->slot->x->paused) {
+		ep->drain = DRAIN_STOP; /* until xhci_resume() */
+		return;
+	}
 	ep->drain = DRAIN_NONE;
 	if (ep->state == EP_RUNNING)
 		ep_ready_all(ep);

@@ -245,6 +245,8 @@ enum pls {
 	PLS_RESUME = 15,
 };
 
+#define MFINDEX_WRAP 0x4000u /* microframes */
+
 /* §5.5 runtime registers, from OFF_RT */
 #define RT_MFINDEX 0x00u
 #define RT_IR0 0x20u

@@ -269,6 +269,28 @@ void port_reset_all(struct xhci *x)
 	}
 }
 
+void port_restored(struct xhci *x, struct xhci_port *p, bool had, bool same)
+{
+	const struct usb_port_ops *ops = p->ops;
+
+	if (same) {
+		if (p->state == PORT_RESET) /* the answer is due here */
+			port_device_reset(x, p, p->warm);
+		if (p->state == PORT_U3)
+			port_suspend(x, p, true);
+		return;
+	}
+	p->ops = NULL;
+	if (had)
+		port_event(x, p, PE_DISCONNECT);
+	p->ops = ops;
+	if (!ops)
+		p->speed = 0;
+	p->plug++;
+	if (ops)
+		port_event(x, p, PE_CONNECT);
+}
+
 static int port_connect(struct xhci *x, unsigned port, enum usb_speed speed,
 			const struct usb_port_ops *ops, void *dev)
 {

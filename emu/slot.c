@@ -282,9 +282,8 @@ enum cc slot_configure_check(struct xhci_slot *s, uint64_t ictx, bool dc)
 	return CC_SUCCESS;
 }
 
-/* The device is told of an endpoint. */
-static void ep_tell(struct xhci *x, const struct xhci_port *p,
-		    const struct usb_ep_info *info)
+void slot_tell_ep(struct xhci *x, const struct xhci_port *p,
+		  const struct usb_ep_info *info)
 {
 	if (TAPPED(x))
 		tap_ep_enable(x, p->id, info);
@@ -307,7 +306,7 @@ static enum cc configure_add(struct xhci_slot *s, uint32_t add)
 		if (!s->ep[d])
 			return CC_RESOURCE_ERROR;
 		if (p && p->ops)
-			ep_tell(s->x, p, &info);
+			slot_tell_ep(s->x, p, &info);
 		ep_write_ctx(s->ep[d]);
 	}
 	return CC_SUCCESS;

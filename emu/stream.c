@@ -88,9 +88,26 @@ static enum cc stream_lookup(struct xhci_ep *ep, unsigned id, uint32_t dw[2],
 	return CC_SUCCESS;
 }
 
-struct xhci_epq *stream_queue(struct xhci_ep *ep, unsigned id, enum cc *ret_cc)
+struct xhci_epq *stream_add(struct xhci_ep *ep, unsigned id)
 {
 	struct xhci *x = ep->slot->x;
+	struct xhci_epq *q = NULL;
+
+	if (x->nstreams < MAX_STREAMS)
+		q = calloc(1, sizeof(*q));
+	if (!q)
+		return NULL;
+	x->nstreams++;
+	q->ep = ep;
+	q->stream = (uint16_t)id;
+	q->sib = ep->q.sib;
+	ep->q.sib = q;
+	ep->stream[id] = q;
+	return q;
+}
+
+struct xhci_epq *stream_queue(struct xhci_ep *ep, unsigned id, enum cc *ret_cc)
+{
 	struct xhci_epq *q;
 	uint32_t dw[2];
 	uint64_t gpa;
@@ -105,22 +122,14 @@ struct xhci_epq *stream_queue(struct xhci_ep *ep, unsigned id, enum cc *ret_cc)
 	if (*ret_cc != CC_SUCCESS)
 		return NULL;
 	*ret_cc = CC_RESOURCE_ERROR;
-	if (x->nstreams >= MAX_STREAMS)
-		return NULL;
-	q = calloc(1, sizeof(*q));
+	q = stream_add(ep, id);
 	if (!q)
 		return NULL;
-	x->nstreams++;
-	q->ep = ep;
-	q->stream = (uint16_t)id;
 	q->sct = (uint8_t)SCT(dw[0]);
 	q->sctx = gpa;
 	q->deq.deq = sctx_deq(dw);
 	q->deq.ccs = dw[0] & EP_CTX_DCS;
 	q->fetch = q->deq;
-	q->sib = ep->q.sib;
-	ep->q.sib = q;
-	ep->stream[id] = q;
 	return q;
 }
 

@@ -10,7 +10,7 @@
  */
 #include "emu/core.h"
 
-static void td_append(struct xhci_epq *q, struct xhci_td *td)
+void epq_append(struct xhci_epq *q, struct xhci_td *td)
 {
 	td->next = NULL;
 	td->prev = q->tail;
@@ -267,7 +267,7 @@ static bool epq_fetch(struct xhci_epq *q, unsigned *budget)
 	q->stop_known = false;
 	q->resume_short = false;
 	q->resume_off = q->resume_edtla = 0;
-	td_append(q, td);
+	epq_append(q, td);
 	if (was_short && td->has_io && td->cc == CC_INVALID) {
 		/* its data came before the stop: it only has to be retired */
 		td->state = TD_DONE;
@@ -346,9 +346,11 @@ void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 		td_remove(q, td);
 		ep_drain_check(ep);
 		xhci_reset_step(x);
-		return;
+	} else {
+		ep_ready(q);
 	}
-	ep_ready(q);
+	if (x->save_due)
+		state_save_step(x);
 }
 
 bool ep_post_stopped(struct xhci_ep *ep)

@@ -11,7 +11,6 @@
 #include "emu/core.h"
 
 #define MICROFRAME_NS 125000u
-#define MFINDEX_WRAP 0x4000u
 
 void xhci_log(struct xhci *x, enum xhci_log level, const char *fmt, ...)
 {
@@ -108,6 +107,7 @@ void xhci_timer(struct xhci *x)
 static void run_stop(struct xhci *x, bool run)
 {
 	if (run && !xhci_running(x)) {
+		state_forget(x); /* restored by now, or never */
 		x->run_ns = x->ops->now_ns(x->host);
 		x->usbsts &= ~STS_HCH;
 		wrap_next(x);
@@ -150,10 +150,14 @@ void xhci_fail_hse(struct xhci *x, const char *why)
 static void reset_finish(struct xhci *x)
 {
 	x->resetting = false;
-	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++) {
+		if (x->quietly)
+			x->slot[i].port = 0;
 		if (x->slot[i].state != SLOT_DISABLED)
 			slot_disable(&x->slot[i]);
+	}
 	x->ready_head = x->ready_tail = NULL;
+	x->saved_lost = x->saved != NULL;
 	x->usbcmd = 0;
 	x->usbsts = STS_HCH;
 	if (x->light)
@@ -172,9 +176,15 @@ void xhci_reset_step(struct xhci *x)
 		reset_finish(x);
 }
 
-/* @light: §5.4.1 LHCRST, the ports and what is in them stay as they are */
-static void reset_start(struct xhci *x, bool light)
+/*
+ * @light: §5.4.1 LHCRST, the ports and what is in them stay as they are. From
+ * outside while software's state is saved: no device hears of it, either.
+ */
+static void reset_start(struct xhci *x, bool light, bool quietly)
 {
+	x->quietly = quietly;
+	if (!quietly)
+		state_forget(x);
 	x->light = light && (x->light || !x->resetting);
 	x->usbcmd = x->light ? CMD_LHCRST : CMD_HCRST;
 	x->usbsts = STS_HCH | STS_CNR;
@@ -195,7 +205,7 @@ static void reset_start(struct xhci *x, bool light)
 void xhci_reset(struct xhci *x)
 {
 	TAP(x, XHCI_TAP_RESET, 0);
-	reset_start(x, false);
+	reset_start(x, x->saved != NULL, x->saved != NULL);
 }
 
 void usbcmd_write(struct xhci *x, uint32_t v)
@@ -205,15 +215,16 @@ void usbcmd_write(struct xhci *x, uint32_t v)
 	if (x->resetting)
 		return;
 	if (v & (CMD_HCRST | CMD_LHCRST)) {
-		reset_start(x, !(v & CMD_HCRST));
+		reset_start(x, !(v & CMD_HCRST), false);
 		return;
 	}
 	x->usbcmd = v & (CMD_RS | CMD_INTE | CMD_HSEE | CMD_EWE);
 	if (x->usbsts & (STS_HCE | STS_HSE))
 		x->usbcmd &= ~CMD_RS;
-	if (v &
-	    CMD_CRS) /* nothing was saved: software starts afresh, §4.23.2 */
-		x->usbsts |= STS_SRE;
+	if (v & CMD_CSS)
+		state_save(x);
+	if (v & CMD_CRS)
+		state_restore(x);
 	if ((old ^ x->usbcmd) & CMD_RS)
 		run_stop(x, x->usbcmd & CMD_RS);
 	if ((old ^ x->usbcmd) & CMD_INTE)
@@ -311,6 +322,39 @@ void xhci_set_intr_mode(struct xhci *x, enum xhci_intr_mode mode)
 	intr_update_all(x);
 }
 
+void xhci_pause(struct xhci *x, bool requests)
+{
+	x->paused = true;
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
+		for (unsigned d = 1; d < NDCI; d++) {
+			struct xhci_ep *ep = x->slot[i].ep[d];
+
+			if (ep && ep->info.type == USB_CONTROL && !requests)
+				ep_hold(ep);
+			else if (ep)
+				ep_drain(ep, DRAIN_STOP);
+		}
+}
+
+void xhci_resume(struct xhci *x)
+{
+	x->paused = false;
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
+		for (unsigned d = 1; d < NDCI; d++) {
+			struct xhci_ep *ep = x->slot[i].ep[d];
+			struct xhci_epq *q;
+
+			if (!ep)
+				continue;
+			ep_drain_check(ep);
+			EP_FOR_EACH_Q(ep, q)
+			if (q->head)
+				ep_ready(q); /* its events found no room */
+		}
+	timer_update(x);
+	xhci_kick(x);
+}
+
 unsigned xhci_in_flight(const struct xhci *x)
 {
 	return x->nflight;
@@ -357,5 +401,6 @@ void xhci_destroy(struct xhci *x)
 		if (x->slot[i].state != SLOT_DISABLED)
 			slot_disable(&x->slot[i]);
 	td_pool_free(x);
+	free(x->saved);
 	free(x);
 }

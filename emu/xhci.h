@@ -124,6 +124,25 @@ void xhci_timer(struct xhci *x);
  * them has completed.
  */
 void xhci_reset(struct xhci *x);
+/*
+ * For a VMM that moves or suspends a guest, whose cpus stand still meanwhile.
+ * xhci_pause() takes all transfers back from the devices, where a request on a
+ * control endpoint is waited for unless @requests: done again it might do
+ * harm. When xhci_in_flight() is 0, xhci_snapshot() gives the whole state as
+ * bytes (malloc'd, the caller's; -EBUSY, -ENOMEM). What is plugged in is not
+ * in them but for that it was there. xhci_resume() goes on.
+ *
+ * xhci_restore() is for a controller of the same configuration as it was
+ * created, with the same devices in its ports: 0, and it is paused; -EINVAL
+ * (not a snapshot, damaged), -ENOTSUP (of another version, or of another
+ * configuration), -EBUSY (it was used, or has a tap) or -ENOMEM. After a
+ * failure it is as new. Devices are told of their endpoints; a port whose
+ * device is missing disconnects.
+ */
+void xhci_pause(struct xhci *x, bool requests);
+void xhci_resume(struct xhci *x);
+int xhci_snapshot(struct xhci *x, uint8_t **ret_buf, size_t *ret_len);
+int xhci_restore(struct xhci *x, const uint8_t *buf, size_t len);
 /* Number of transfers the devices hold. */
 unsigned xhci_in_flight(const struct xhci *x);
 /* Bus mastering (PCI command register): when off, no guest memory is touched. */

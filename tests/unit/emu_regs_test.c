@@ -301,23 +301,6 @@ static void run_and_halt(void **state)
 	fake_free(f);
 }
 
-/* §4.23.2: a restore of what was never saved is a Save/Restore Error */
-static void save_and_restore(void **state)
-{
-	struct fake *f = fake_new();
-
-	(void)state;
-	start(f);
-	wr(f, REG_CMD, 0);
-	wr(f, REG_CMD, CMD_CSS);
-	assert_int_equal(rd(f, REG_STS) & (STS_SSS | STS_SRE), 0);
-	wr(f, REG_CMD, CMD_CRS);
-	assert_int_equal(rd(f, REG_STS) & (STS_RSS | STS_SRE), STS_SRE);
-	wr(f, REG_STS, STS_SRE);
-	assert_int_equal(rd(f, REG_STS) & STS_SRE, 0);
-	fake_free(f);
-}
-
 /* MFINDEX: microframes while running, made when read, 14 bits */
 static void mfindex_counts_microframes(void **state)
 {
@@ -404,7 +387,6 @@ int main(void)
 		cmocka_unit_test(legacy_support_handoff),
 		cmocka_unit_test(protocol_capabilities),
 		cmocka_unit_test(run_and_halt),
-		cmocka_unit_test(save_and_restore),
 		cmocka_unit_test(mfindex_counts_microframes),
 		cmocka_unit_test(mfindex_wrap_event),
 		cmocka_unit_test(configurations_that_cannot_be),
