@@ -17,6 +17,7 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 # V=1 shows the commands
 Q := $(if $(V),,@)
@@ -134,6 +135,8 @@ install: all $(B)/install/libvxhci.a
 	install -m 644 $(B)/install/libvxhci.a $(DESTDIR)$(LIBDIR)
 	install -m 644 vmm/vxhci.h $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 docs/vxhci.8 $(DESTDIR)$(MANDIR)/man8
+	install -d $(DESTDIR)$(BASHCOMPDIR)
+	install -m 644 docs/vxhci.bash $(DESTDIR)$(BASHCOMPDIR)/vxhci
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		-e 's|@REQUIRES@|$(filter-out jansson,$(PKGS))|' \
@@ -144,7 +147,8 @@ uninstall:
 		$(DEST_SO) $(DEST_SO).$(SOVERSION) $(DEST_SO).$(VERSION) \
 		$(DESTDIR)$(LIBDIR)/libvxhci.a \
 		$(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc \
-		$(DESTDIR)$(MANDIR)/man8/vxhci.8
+		$(DESTDIR)$(MANDIR)/man8/vxhci.8 \
+		$(DESTDIR)$(BASHCOMPDIR)/vxhci
 
 include tests/tests.mk
 

@@ -62,5 +62,9 @@ const char *cmd_nearest(const char *word, const char *const *names, size_t n);
 
 int cmd_serve(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+int cmd_detach(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_monitor(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 #endif

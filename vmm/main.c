@@ -9,6 +9,10 @@
 
 static const struct cmd commands[] = {
 	{"serve", "serve controllers over vfio-user", cmd_serve},
+	{"attach", "put a device into a running controller", cmd_attach},
+	{"detach", "take a device out of a running controller", cmd_detach},
+	{"status", "show controllers and devices", cmd_status},
+	{"monitor", "show what happens to devices", cmd_monitor},
 	{"list", "list the host's USB devices", cmd_list},
 	{"replay", "run recordings again", cmd_replay},
 };

@@ -48,6 +48,7 @@ sort >"$work/wanted" <<END
 ./opt/vx/lib/multi/libvxhci.so.$version
 ./opt/vx/lib/multi/libvxhci.so.${version%%.*}
 ./opt/vx/lib/multi/pkgconfig/vxhci.pc
+./opt/vx/share/bash-completion/completions/vxhci
 ./opt/vx/share/man/man8/vxhci.8
 END
 (cd "$root" && find . ! -type d | sort) >"$work/found"

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Bash completion for vxhci.
+
+_vxhci() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local cmd=${COMP_WORDS[1]} opts=
+
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W \
+			'serve attach detach status monitor list replay help' -- "$cur")
+		return
+	fi
+	case $prev in
+	--socket | --control | --pcap | --record)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--slot | -s | --rule | --ready-fd)
+		return
+		;;
+	esac
+	case $cmd in
+	serve) opts='--socket --slot --control --ready-fd --pcap --record --verbose --log-json' ;;
+	attach) opts='--control --slot --rule --no-wait --json' ;;
+	detach) opts='--control --slot --no-wait --json' ;;
+	status) opts='--control --slot --json' ;;
+	monitor) opts='--control --json' ;;
+	list) opts='--json' ;;
+	replay) opts='--explain --stats' ;;
+	help)
+		mapfile -t COMPREPLY < <(compgen -W \
+			'serve attach detach status monitor list replay' -- "$cur")
+		return
+		;;
+	esac
+	case $cur in
+	-*) mapfile -t COMPREPLY < <(compgen -W "$opts --help --version" -- "$cur") ;;
+	*) [ "$cmd" != replay ] || mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	esac
+}
+complete -F _vxhci vxhci

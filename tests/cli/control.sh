@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# control.sh - vxhci attach, detach, status and monitor on a `vxhci serve` with
+# built-in devices: what they write, and their exit codes. Environment: VXHCI.
+set -u
+VXHCI=$(realpath "${VXHCI:-build/vxhci}")
+work=$(mktemp -d) || exit 1
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+
+# expect NAME CODE TEXT COMMAND… - the exit code, and TEXT in what it writes
+expect() {
+	name=$1 code=$2 text=$3
+	shift 3
+	out=$("$@" 2>&1)
+	rc=$?
+	if [ $rc = "$code" ] && printf '%s\n' "$out" | grep -qF -- "$text"; then
+		echo "ok      $name"
+	else
+		echo "FAILED  $name"
+		printf '        exit code %s: %s\n' $rc "$out"
+		failed=1
+	fi
+}
+
+truncate -s 1M disk.img
+mkfifo ready
+"$VXHCI" serve --socket a.sock -s 30,xhci --socket b.sock -s 31,xhci,usb3=0 \
+	--control ctl.sock --ready-fd 3 3>ready 2>serve.log &
+server=$!
+read -r _ <ready
+export VXHCI_CONTROL=ctl.sock
+
+expect 'the control socket is for its owner' 0 600 stat -c %a ctl.sock
+"$VXHCI" monitor >events &
+monitor=$!
+# the monitor is there once something it saw is written
+n=0
+while [ ! -s events ] && [ $n -lt 100 ]; do
+	"$VXHCI" attach -s 31 zero,at=8 >/dev/null
+	"$VXHCI" detach -s 31 8
+	n=$((n + 1))
+	sleep 0.1
+done
+expect 'attach to a port' 0 'storage=disk.img: in port 2' \
+	"$VXHCI" attach -s 30 storage=disk.img,at=2
+expect 'attach --json' 0 '"state":"attached","reason":null,"port":9' \
+	"$VXHCI" attach -s 30 --json --rule why zero
+expect 'attach what is not there' 0 'attached when it appears' \
+	"$VXHCI" attach -s 30 bus=99,port=1
+expect 'several controllers' 2 'slot: there are several controllers' \
+	"$VXHCI" attach zero
+expect 'attach to a taken port' 1 'port 2 is kept for storage=disk.img' \
+	"$VXHCI" attach -s 30 zero,at=2
+expect 'attach a used image' 1 'is in use by another process' \
+	"$VXHCI" attach -s 31 storage=disk.img
+expect 'attach nonsense' 2 'nonsense: unknown option' \
+	"$VXHCI" attach -s 30 nonsense
+expect 'attach without a device' 2 'the device is missing' "$VXHCI" attach
+expect 'status' 0 '2    #1   attached   storage=disk.img             high   attach' \
+	"$VXHCI" status
+expect 'status has the rule' 0 'super  why' "$VXHCI" status -s 30
+expect 'status --json' 0 '"protocol": "usb3"' "$VXHCI" status --json
+expect 'status of no controller' 1 '99: no such controller' \
+	"$VXHCI" status -s 99
+expect 'detach a port' 0 '' "$VXHCI" detach -s 30 2
+expect 'detach it again' 1 '2: no such device in controller 30' \
+	"$VXHCI" detach -s 30 2
+expect 'detach an id' 0 '"devices":1' "$VXHCI" detach -s 30 --json '#2'
+expect 'detach what was not there' 0 '' "$VXHCI" detach -s 30 bus=99,port=1
+expect 'the image is free again' 0 'in port 1' \
+	"$VXHCI" attach -s 31 storage=disk.img
+expect 'no socket' 2 'no control socket is named' \
+	env -u VXHCI_CONTROL "$VXHCI" status
+expect 'nobody there' 1 'nobody answers there' \
+	"$VXHCI" status --control none.sock
+kill "$server"
+wait "$server"
+expect 'serve ended well' 0 '' test $? = 0
+server=
+wait "$monitor"
+expect 'monitor ends with it' 0 '' test $? = 0
+expect 'monitor told of attaching' 0 'DEVICE_ATTACHED 30 #1 storage=disk.img port 2' \
+	cat events
+expect 'monitor told of detaching' 0 'DEVICE_DETACHED 30 #1 storage=disk.img port 2' \
+	cat events
+expect 'serve said nothing' 0 '' test ! -s serve.log
+expect 'the socket is removed' 0 '' test ! -e ctl.sock
+exit $failed
