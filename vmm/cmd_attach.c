@@ -123,8 +123,8 @@ int cmd_attach(int argc, char **argv)
 	struct client_args a;
 	struct client c;
 	json_t *args, *ret, *dev;
-	int code = client_args(argc, argv, attach_help, "srjw", "the device",
-			       &a);
+	int code =
+		client_args(argc, argv, attach_help, "srjw", "the device", &a);
 
 	if (code)
 		return code < 0 ? CMD_OK : code;

@@ -65,8 +65,8 @@ static int read_more(struct client *c, uint64_t until_ns)
 
 	if (c->size - c->len < 4096) {
 		size_t size = c->size ? 2 * c->size : 65536;
-		char *buf = size > CLIENT_MAX_LINE ? NULL
-						   : realloc(c->buf, size);
+		char *buf =
+			size > CLIENT_MAX_LINE ? NULL : realloc(c->buf, size);
 
 		if (!buf)
 			return -EPROTO;
@@ -235,8 +235,7 @@ int client_args(int argc, char **argv, const char *help, const char *allowed,
 		const char *word, struct client_args *ret)
 {
 	struct cmd_opt opts[8];
-	struct cmd_args a = {
-		.argc = argc, .argv = argv, .opts = opts, .i = 1};
+	struct cmd_args a = {.argc = argc, .argv = argv, .opts = opts, .i = 1};
 	int code = CMD_OK;
 
 	fill_opts(allowed, opts);

@@ -16,7 +16,8 @@ static const char status_help[] =
 	"\n"
 	"  --control PATH  the socket of vxhci serve; or in VXHCI_CONTROL\n"
 	"  -s, --slot SLOT only this controller\n"
-	"  --json          all there is to know, as JSON: see docs/control.md\n";
+	"  --json          all there is to know, as JSON: see "
+	"docs/control.md\n";
 
 static const char monitor_help[] =
 	"usage: vxhci monitor --control PATH [--json]\n"
@@ -160,7 +161,8 @@ int cmd_monitor(int argc, char **argv)
 	struct client_args a;
 	struct client c;
 	json_t *msg;
-	int code = client_args(argc, argv, monitor_help, "j", NULL, &a), err = 0;
+	int code = client_args(argc, argv, monitor_help, "j", NULL, &a),
+	    err = 0;
 
 	if (code)
 		return code < 0 ? CMD_OK : code;
