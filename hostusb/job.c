@@ -46,7 +46,8 @@ static int detach_driver(struct job *j, unsigned n)
 {
 	int r = libusb_kernel_driver_active(j->handle, (int)n);
 
-	if (r == 0 || r == LIBUSB_ERROR_NOT_SUPPORTED)
+	/* where it cannot be told, the claim tells */
+	if (r <= 0 && r != LIBUSB_ERROR_NO_DEVICE)
 		return 0;
 	if (r < 0)
 		return job_fail(j, r, "the driver of interface %u: %s", n,
