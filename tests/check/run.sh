@@ -125,6 +125,7 @@ step "includes point one way" tests/check/includes.sh
 step "the include check finds what it is for" tests/check/includes_test.sh
 step "what VMMs rely on is still so" tests/check/abi.sh
 step "the check of that finds what it is for" tests/check/abi_test.sh
+step "the tests that docs/hazards.md names" tests/check/hazards.sh
 [ "$kind" = quick ] || step "build with clang" build clang all unit-build linked-programs
 [ "$kind" = quick ] || step "nothing of Linux alone" tests/check/portable.sh
 
