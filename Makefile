@@ -28,6 +28,11 @@ ifeq ($(shell pkg-config --exists libudev 2>/dev/null && echo y),y)
 PKGS += libudev
 CPPFLAGS += -DHAVE_LIBUDEV
 endif
+# the system calls of `vxhci serve` are filtered, where there is a libseccomp
+ifeq ($(shell pkg-config --exists libseccomp 2>/dev/null && echo y),y)
+PROG_LIBS := $(shell pkg-config --libs libseccomp)
+CPPFLAGS += -DHAVE_SECCOMP $(shell pkg-config --cflags libseccomp)
+endif
 ifeq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && echo y),y)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS := $(shell pkg-config --libs $(PKGS))
@@ -107,7 +112,7 @@ $(B)/libvxhci.so: $(call obj,$(LIB_SRC)) vmm/libvxhci.map
 
 $(B)/vxhci: $(call obj,$(PROG_SRC)) $(B)/libvxhci.a
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PROG_LIBS) $(LIBS)
 
 clean:
 	rm -rf build

@@ -51,6 +51,15 @@ static bool folder(unsigned n, char *buf, size_t len)
 	return k > 0 && (size_t)k < len;
 }
 
+int owner_folder(unsigned n, char *buf, size_t len)
+{
+	if (n >= NDIRS)
+		return -ENOENT;
+	if (!folder(n, buf, len))
+		buf[0] = '\0';
+	return 0;
+}
+
 /*
  * Open folder @dir. Nobody but root and us may make files there: a claim in a
  * folder of somebody else's says nothing.

@@ -31,4 +31,10 @@ void owner_release(struct owner_claim *c);
 /* Is it claimed? Takes nothing itself. Fills @who as above if so. */
 bool owner_find(const struct usb_info *i, char *who, size_t wholen);
 
+/*
+ * owner_folder - the @n-th of the folders named above, "" where there is none
+ * of that kind. Returns -ENOENT behind the last.
+ */
+int owner_folder(unsigned n, char *buf, size_t len);
+
 #endif

@@ -11,7 +11,15 @@
 #define PMAPPER_PMAPPER_H
 
 #include "emu/usb.h"
+#include <signal.h>
+
 #include "emu/xhci.h"
+
+/*
+ * The one signal that is not blocked in the threads made here and above: with
+ * it their process can reach all its threads (vmm/serve_walls.h).
+ */
+#define PM_THREAD_SIGNAL (SIGRTMIN + 2)
 
 struct pmapper;     /* opaque; pmapper.c */
 struct port_device; /* opaque; port_device.c: one device in one port */

@@ -67,6 +67,7 @@ static int worker_start(struct worker *w)
 	int r;
 
 	sigfillset(&all);
+	sigdelset(&all, PM_THREAD_SIGNAL);
 	r = pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (r)
 		return -EAGAIN;

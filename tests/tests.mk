@@ -25,7 +25,7 @@ define unit_rule
 $(B)/tests/$(2): $(B)/obj/tests/unit/$(2).o $(below_$(1))
 	@mkdir -p $$(@D)
 	@echo "  LD      $$@"
-	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(TEST_LIBS) $$(LIBS)
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(TEST_LIBS) $$(PROG_LIBS) $$(LIBS)
 endef
 layer_of = $(firstword $(subst _, ,$(1)))
 $(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),\
@@ -59,7 +59,8 @@ $(B)/fuzz/$(2): $(B)/obj/tests/fuzz/$(2).o $(B)/obj/tests/fuzz/fuzz.o \
 		$(or $(below_$(1)),$(below_lib))
 	@mkdir -p $$(@D)
 	@echo "  LD      $$@"
-	$(Q)$$(CC) $$(LDFLAGS) $$(FUZZ_LINK) -o $$@ $$^ $$(TEST_LIBS) $$(LIBS)
+	$(Q)$$(CC) $$(LDFLAGS) $$(FUZZ_LINK) -o $$@ $$^ $$(TEST_LIBS) $$(PROG_LIBS) \
+		$$(LIBS)
 endef
 $(foreach t,$(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC)),\
 	$(eval $(call fuzz_rule,$(call layer_of,$(t)),$(t))))

@@ -17,6 +17,8 @@ enum {
 	OPT_READY_FD,
 	OPT_PCAP,
 	OPT_RECORD,
+	OPT_SANDBOX,
+	OPT_USER,
 	OPT_VERBOSE,
 	OPT_LOG_JSON,
 	OPT_HELP,
@@ -31,6 +33,8 @@ static const struct cmd_opt serve_opt_list[] = {
 	{"control", 0, true, OPT_CONTROL},
 	{"pcap", 0, true, OPT_PCAP},
 	{"record", 0, true, OPT_RECORD},
+	{"sandbox", 0, true, OPT_SANDBOX},
+	{"user", 0, true, OPT_USER},
 	{"verbose", 'v', false, OPT_VERBOSE},
 	{"log-json", 0, false, OPT_LOG_JSON},
 	{"help", 'h', false, OPT_HELP},
@@ -53,6 +57,9 @@ static const char serve_help[] =
 	"  --pcap FILE     capture the USB traffic, for Wireshark; also\n"
 	"                  FILE,size=MIB[,files=N]\n"
 	"  --record FILE   record what guests do, for vxhci replay\n"
+	"  --sandbox on|off|require\n"
+	"                  give up rights before serving; require: or fail\n"
+	"  --user NAME     become this user, where started as root\n"
 	"  -v, -vv         say more on stderr\n"
 	"  --log-json      say it as one JSON object a line\n"
 	"  --help          show this and exit\n"
@@ -119,6 +126,23 @@ static int set_record(struct gather *g, const char *file)
 	return CMD_OK;
 }
 
+static int set_sandbox(struct gather *g, const char *text)
+{
+	static const char *const modes[] = {
+		[WALLS_OFF] = "off",
+		[WALLS_ON] = "on",
+		[WALLS_REQUIRE] = "require",
+	};
+
+	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(text, modes[i])) {
+			g->o.sandbox = (enum walls_mode)i;
+			return CMD_OK;
+		}
+	return cmd_error("--sandbox %s: not a mode: write on, off or require",
+			 text);
+}
+
 static int add_socket(struct gather *g, const char *path)
 {
 	for (unsigned i = 0; i < g->nsockets; i++)
@@ -154,6 +178,12 @@ static int read_options(struct cmd_args *a, struct gather *g)
 			break;
 		case OPT_RECORD:
 			code = set_record(g, a->value);
+			break;
+		case OPT_SANDBOX:
+			code = set_sandbox(g, a->value);
+			break;
+		case OPT_USER:
+			g->o.user = a->value;
 			break;
 		case OPT_VERBOSE:
 			g->verbose++;
@@ -207,7 +237,9 @@ int cmd_serve(int argc, char **argv)
 {
 	struct cmd_args a = {
 		.argc = argc, .argv = argv, .opts = serve_opt_list, .i = 1};
-	struct gather g = {.o = {.ready_fd = -1, .control_fd = -1}};
+	struct gather g = {.o = {.ready_fd = -1,
+				 .control_fd = -1,
+				 .sandbox = WALLS_DEFAULT}};
 	int code;
 
 	g.sockets = calloc((size_t)argc, sizeof(*g.sockets));

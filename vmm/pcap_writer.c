@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "pmapper/pmapper.h"
 #include "vmm/pcap_writer.h"
 
 #include <errno.h>
@@ -202,6 +203,7 @@ int pcap_writer_start(struct vxhci_pcap *p)
 	int r;
 
 	sigfillset(&all);
+	sigdelset(&all, PM_THREAD_SIGNAL);
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSEGV);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pmapper/pmapper.h"
 #include "vmm/record.h"
 
 static void say(struct vxhci_record *r, const char *fmt, ...)
@@ -233,6 +234,7 @@ int record_writer_start(struct vxhci_record *r)
 	int err;
 
 	sigfillset(&all);
+	sigdelset(&all, PM_THREAD_SIGNAL);
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSEGV);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -198,6 +198,8 @@ static int serve_start(struct serve *s)
 	if (!code)
 		code = pcap_start(s);
 	if (!code)
+		code = serve_walls_start(s);
+	if (!code)
 		code = serve_control_start(s);
 	for (c = s->ctls; !code && c; c = c->next) {
 		err = serve_ctl_run(c);
@@ -243,6 +245,7 @@ int serve_run(const struct serve_opts *o)
 		       "pcap");
 	serve_log_init(&s.record_log, STDERR_FILENO, o->level, o->log_json,
 		       "record");
+	serve_log_init(&s.log, STDERR_FILENO, o->level, o->log_json, "serve");
 	code = serve_start(&s);
 	if (!code) {
 		say_ready(&s);
@@ -256,6 +259,8 @@ int serve_run(const struct serve_opts *o)
 	serve_log_fini(&s.pcap_log);
 	vxhci_record_close(s.record);
 	serve_log_fini(&s.record_log);
+	serve_log_fini(&s.log);
+	walls_cleaner_finish(&s.cleaner);
 	if (err)
 		code = serve_failed("event loop", err);
 	if (s.signal.fd >= 0)

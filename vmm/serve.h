@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "vmm/serve_walls.h"
 #include "vmm/vxhci.h"
 
 /* One controller. */
@@ -23,6 +24,8 @@ struct serve_opts {
 	int ready_fd;             /* -1: none */
 	const char *pcap;         /* borrowed: the text after --pcap, or NULL */
 	const char *record;       /* borrowed: the file of --record, or NULL */
+	enum walls_mode sandbox;
+	const char *user; /* borrowed: --user, or NULL */
 	enum vxhci_log level;
 	bool log_json;
 };

@@ -55,14 +55,16 @@ struct serve_ctl {
 struct serve_event; /* serve_control.c: waits to be told */
 
 struct serve {
-	const struct serve_opts *o;  /* borrowed */
-	struct serve_ctl *ctls;      /* owned, in order of coming */
-	struct loop *loop;           /* owned: the main thread's */
-	struct loop_fd signal;       /* a signalfd, owned */
-	struct vxhci_pcap *pcap;     /* owned; NULL: no capture */
-	struct serve_log pcap_log;   /* embedded: what its thread says */
-	struct vxhci_record *record; /* owned; NULL: no recording */
-	struct serve_log record_log; /* embedded: what its thread says */
+	const struct serve_opts *o;   /* borrowed */
+	struct serve_ctl *ctls;       /* owned, in order of coming */
+	struct loop *loop;            /* owned: the main thread's */
+	struct loop_fd signal;        /* a signalfd, owned */
+	struct vxhci_pcap *pcap;      /* owned; NULL: no capture */
+	struct serve_log pcap_log;    /* embedded: what its thread says */
+	struct vxhci_record *record;  /* owned; NULL: no recording */
+	struct serve_log record_log;  /* embedded: what its thread says */
+	struct serve_log log;         /* embedded: of the whole */
+	struct walls_cleaner cleaner; /* embedded: removes the sockets */
 
 	struct serve_socket control_sock;        /* embedded */
 	struct control *control;                 /* owned; NULL: none */
@@ -76,6 +78,9 @@ struct serve {
 int serve_failed(const char *what, int err);
 /* The same of one that is: @line */
 int serve_refused(char *line);
+
+/* serve_enter.c: everything is open; 0 or the exit code, told */
+int serve_walls_start(struct serve *s);
 
 /* serve_ctl.c */
 /* A new one at the end of s->ctls, with nothing but its names; NULL: none. */

@@ -9,6 +9,8 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 
 build='gcc libc6-dev make pkg-config libusb-1.0-0-dev libudev-dev libjansson-dev zlib1g-dev'
 guest='busybox-static cpio kmod xz-utils e2fsprogs debian-archive-keyring'
+# what vxhci serve filters its system calls with
+build="$build libseccomp-dev"
 
 packages() {
 	case $1 in

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * serve_walls.h - the walls `vxhci serve` stands behind while guests, devices
+ * and clients talk to it: what it has given up by then cannot be taken from it.
+ *
+ * Everything is open when they go up: sockets, images, captures. What a
+ * physical device needs later (its node, sysfs, the file that locks it) is the
+ * one exception, as narrow as can be, and only where there are such devices.
+ * The processes that were forked before (hostusb/watcher.h) are outside.
+ */
+#ifndef VMM_SERVE_WALLS_H
+#define VMM_SERVE_WALLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum walls_mode { WALLS_OFF, WALLS_ON, WALLS_REQUIRE };
+
+/* Sanitizers need what the walls take: there they are off by default. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WALLS_DEFAULT WALLS_OFF
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WALLS_DEFAULT WALLS_OFF
+#endif
+#endif
+#ifndef WALLS_DEFAULT
+#define WALLS_DEFAULT WALLS_ON
+#endif
+
+enum wall {
+	WALL_NO_NEW_PRIVS, /* execve() gives no rights */
+	WALL_USER,         /* another user than root */
+	WALL_CAPABILITIES, /* none */
+	WALL_NAMESPACES,   /* net, ipc, uts of its own: root only */
+	WALL_LANDLOCK, /* no file of any kind can be opened, but see above */
+	WALL_SECCOMP,  /* system calls it has no use for fail */
+	WALL_COUNT
+};
+
+struct walls_opts {
+	enum walls_mode mode;
+	const char *user; /* borrowed; NULL: stay who we are */
+	bool devices;     /* there are physical devices, or may be */
+	/* who has the control socket names files and sockets, and devices
+	 * where there were none: no landlock, no namespaces, a wider filter */
+	bool control;
+	bool notify; /* a service manager is told things */
+	/* folders in which files are made, removed and renamed, or NULL */
+	const char *const *folders;
+	unsigned nfolders;
+};
+
+struct walls {
+	bool stands[WALL_COUNT];
+	char why[WALL_COUNT][80]; /* where one does not */
+};
+
+/*
+ * walls_raise - put them up, for all threads there are and will be. Returns 0
+ * with what stands in *ret, or -errno: a user that is not known (-EINVAL), or
+ * with WALLS_REQUIRE one that does not stand; one line is in @err.
+ */
+int walls_raise(const struct walls_opts *o, struct walls *ret, char *err,
+		size_t errlen);
+/* "no_new_privs capabilities landlock seccomp; not: user (…)". Returns @buf. */
+const char *walls_text(const struct walls *w, char *buf, size_t len);
+
+/* serve_filter.c: the system calls; 0 or -errno, -ENOSYS: no libseccomp */
+int walls_filter(const struct walls_opts *o);
+/* serve_landlock.c: a descriptor of the ruleset, or -errno */
+int walls_ruleset(const struct walls_opts *o);
+
+/*
+ * A process that removes paths which this one cannot any more: it calls
+ * @remove(@arg), in a fork of now, when walls_cleaner_finish() says so, which
+ * waits for that. When this process dies before, it does nothing.
+ */
+struct walls_cleaner {
+	pid_t pid; /* 0: there is none */
+	int wr;    /* owned; what the process waits for is its end */
+};
+int walls_cleaner_start(void (*remove)(void *arg), void *arg,
+			struct walls_cleaner *ret);
+void walls_cleaner_finish(struct walls_cleaner *c);
+
+#endif
