@@ -395,6 +395,11 @@ bool bw_latency_fits(const struct xhci_slot *s, uint32_t mel_us, uint32_t drop,
 		     uint32_t add);
 
 /* intr.c */
+/* §4.17: with the pin there is one interrupter */
+static inline unsigned intr_target(const struct xhci *x, unsigned n)
+{
+	return x->intr_mode == XHCI_INTR_PIN ? 0 : n;
+}
 bool intr_has_room(struct xhci *x, unsigned n);
 /* Write an event; false: the ring is full, try again when it has room. */
 bool intr_post(struct xhci *x, unsigned n, struct xhci_trb *ev, bool bei);

@@ -177,8 +177,9 @@ static void intr_evaluate(struct xhci *x, unsigned n)
 	intr_deliver(x, n);
 }
 
-bool intr_has_room(struct xhci *x, unsigned n)
+bool intr_has_room(struct xhci *x, unsigned target)
 {
+	unsigned n = intr_target(x, target);
 	struct xhci_intr *it = &x->intr[n];
 	struct xhci_trb ev = {.status = (uint32_t)CC_EVENT_RING_FULL
 					<< EV_CC_SHIFT,
@@ -230,8 +231,9 @@ static void intr_release(struct xhci *x, struct xhci_intr *it)
 	xhci_kick(x);
 }
 
-bool intr_post(struct xhci *x, unsigned n, struct xhci_trb *ev, bool bei)
+bool intr_post(struct xhci *x, unsigned target, struct xhci_trb *ev, bool bei)
 {
+	unsigned n = intr_target(x, target);
 	struct xhci_intr *it = &x->intr[n];
 
 	if (x->usbsts & (STS_HCE | STS_HSE))

@@ -103,7 +103,8 @@ static bool td_post_events(struct xhci_epq *q, struct xhci_td *td,
 	while (td_retire(td, &w, &ev)) {
 		if (cc_halts(q->ep, ev.cc)) {
 			if (!intr_has_room(x, ev.intr)) {
-				q->wants_room = (uint8_t)(ev.intr + 1);
+				q->wants_room =
+					(uint8_t)(intr_target(x, ev.intr) + 1);
 				return false;
 			}
 			td->walk = w;
@@ -111,7 +112,7 @@ static bool td_post_events(struct xhci_epq *q, struct xhci_td *td,
 			*ret_halted = true;
 		}
 		if (!ep_post_event(q->ep, &ev)) {
-			q->wants_room = (uint8_t)(ev.intr + 1);
+			q->wants_room = (uint8_t)(intr_target(x, ev.intr) + 1);
 			return false;
 		}
 		td->walk = w;

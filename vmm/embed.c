@@ -157,10 +157,7 @@ static int build(struct vxhci *v, struct vxhci_record *rec, char *err,
 	r = pmapper_create(v->x, &embed_pmapper_ops, v, &v->pm);
 	if (r < 0)
 		goto free_xhci;
-	pci_init(&v->pci, v->opt.pci_vendor, v->opt.pci_device, &embed_pci_ops,
-		 v);
-	xhci_set_intr_mode(v->x, XHCI_INTR_NONE);
-	xhci_set_bus_master(v->x, false);
+	embed_pci_init(v);
 	r = embed_plug_devices(v, err, errlen);
 	if (r == 0 && v->rec != NULL)
 		record_stream_live(v->rec);
@@ -194,7 +191,6 @@ int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
 	}
 	v->ops = *ops;
 	v->opaque = opaque;
-	v->vectors = VXHCI_VECTORS;
 	v->quiet = true;
 	v->timer_at = v->told_at = UINT64_MAX;
 	r = slotopt_parse(slot_option, errbuf, errlen, &v->opt);
@@ -269,6 +265,18 @@ void vxhci_destroy(struct vxhci *v)
 const char *vxhci_slot(const struct vxhci *v)
 {
 	return v->opt.slot;
+}
+
+int vxhci_port_over_current(struct vxhci *v, unsigned port, bool on)
+{
+	int r;
+
+	embed_enter(v);
+	r = xhci_port_fault(v->x, port,
+			    on ? XHCI_FAULT_OVER_CURRENT
+			       : XHCI_FAULT_NO_OVER_CURRENT);
+	embed_leave(v);
+	return r;
 }
 
 uint64_t vxhci_bar_read(struct vxhci *v, uint32_t off, unsigned size)

@@ -47,6 +47,7 @@ struct vxhci {
 	void *opaque;       /* borrowed */
 	struct slotopt opt; /* owned */
 	struct pci_fn pci;
+	struct pci_ops pci_ops; /* of what the VMM can do */
 	struct dma dma;
 	struct xhci *x;      /* owned */
 	struct pmapper *pm;  /* owned */
@@ -60,7 +61,6 @@ struct vxhci {
 	uint64_t reset_told_ns[XHCI_MAX_PORTS + 1]; /* by port */
 
 	atomic_bool usb_ready; /* a descriptor of hostusb's has an event */
-	unsigned vectors;      /* vectors the interrupters are spread over */
 	bool quiet;        /* in dispatch, create or destroy: no wake needed */
 	bool kicked;       /* there is work */
 	uint64_t timer_at; /* xhci_timer() is due, UINT64_MAX: never */
@@ -82,8 +82,9 @@ void embed_leave(struct vxhci *v);
 /* embed_host.c: what the parts below need of the library. @host is @v. */
 extern const struct xhci_host_ops embed_xhci_ops;
 extern const struct pmapper_host_ops embed_pmapper_ops;
-extern const struct pci_ops embed_pci_ops;
 extern const struct hostusb_host_ops embed_hostusb_ops;
+/* The PCI function, with what the VMM's ops can be told of. */
+void embed_pci_init(struct vxhci *v);
 /* Released: nothing points into the mapping with this cookie any more. */
 void embed_mem_released(void *host, void *cookie);
 /* Take and leave the lock. */

@@ -34,14 +34,21 @@ static void host_intr_msg(void *host, unsigned intr)
 {
 	struct vxhci *v = host;
 
-	pci_msix_fire(&v->pci, intr % v->vectors);
+	pci_msg_fire(&v->pci, intr % VXHCI_VECTORS);
 }
 
-/* The function has no interrupt pin and the controller is never in pin mode. */
 static void host_intr_pin(void *host, bool level)
 {
-	(void)host;
-	(void)level;
+	struct vxhci *v = host;
+
+	pci_pin(&v->pci, level);
+}
+
+static void host_pme(void *host)
+{
+	struct vxhci *v = host;
+
+	pci_pme(&v->pci);
 }
 
 uint64_t embed_now_ns(struct vxhci *v)
@@ -129,6 +136,7 @@ const struct xhci_host_ops embed_xhci_ops = {
 	.timer_set = host_timer_set,
 	.kick = host_kick,
 	.log = host_log,
+	.pme = host_pme,
 };
 
 const struct pmapper_host_ops embed_pmapper_ops = {
@@ -167,11 +175,37 @@ static void fn_msix(void *host, unsigned vector)
 	v->ops.msix(v->opaque, vector);
 }
 
-static void fn_msix_enable(void *host, bool on)
+static void fn_msi(void *host, uint64_t addr, uint32_t data)
 {
 	struct vxhci *v = host;
 
-	xhci_set_intr_mode(v->x, on ? XHCI_INTR_MSG : XHCI_INTR_NONE);
+	v->ops.msi(v->opaque, addr, data);
+}
+
+static void fn_intx(void *host, bool level)
+{
+	struct vxhci *v = host;
+
+	v->ops.intx(v->opaque, level);
+}
+
+static void fn_pme(void *host)
+{
+	struct vxhci *v = host;
+
+	v->ops.pme(v->opaque);
+}
+
+static void fn_intr_mode(void *host, enum pci_intr mode)
+{
+	static const uint8_t xhci_mode[] = {
+		[PCI_INTR_NONE] = XHCI_INTR_NONE,
+		[PCI_INTR_PIN] = XHCI_INTR_PIN,
+		[PCI_INTR_MSG] = XHCI_INTR_MSG,
+	};
+	struct vxhci *v = host;
+
+	xhci_set_intr_mode(v->x, (enum xhci_intr_mode)xhci_mode[mode]);
 }
 
 static void fn_bus_master(void *host, bool on)
@@ -181,8 +215,17 @@ static void fn_bus_master(void *host, bool on)
 	xhci_set_bus_master(v->x, on);
 }
 
-const struct pci_ops embed_pci_ops = {
-	.msix = fn_msix,
-	.msix_enable = fn_msix_enable,
-	.bus_master = fn_bus_master,
-};
+void embed_pci_init(struct vxhci *v)
+{
+	v->pci_ops = (struct pci_ops){
+		.msix = fn_msix,
+		.msi = v->ops.msi ? fn_msi : NULL,
+		.intx = v->ops.intx ? fn_intx : NULL,
+		.pme = v->ops.pme ? fn_pme : NULL,
+		.intr_mode = fn_intr_mode,
+		.bus_master = fn_bus_master,
+	};
+	pci_init(&v->pci, v->opt.pci_vendor, v->opt.pci_device, &v->pci_ops, v);
+	xhci_set_intr_mode(v->x, v->ops.intx ? XHCI_INTR_PIN : XHCI_INTR_NONE);
+	xhci_set_bus_master(v->x, false);
+}

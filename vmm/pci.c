@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pci.c - configuration space as a table of registers, and MSI-X.
+ * pci.c - configuration space as a table of registers; MSI-X, MSI and the pin.
  */
 #include "vmm/pci.h"
 
@@ -9,19 +9,32 @@
 
 #define COMMAND 0x04u
 #define COMMAND_MASTER 0x0004u
+#define COMMAND_INTX_OFF 0x0400u
+#define STATUS 0x06u
+#define STATUS_INTX 0x08u
+#define INTERRUPT_PIN 0x3du
 #define PM_CAP 0x40u
 #define PMCSR 0x44u
 #define PMCSR_STATE 0x03u
 #define PMCSR_D3HOT 0x03u
+#define PMCSR_PME_ENABLE 0x0100u
+#define PMCSR_PME_STATUS 0x8000u
+#define PMC_PME 0x4800u /* from D0 and D3hot */
 #define MSIX_CAP 0x50u
 #define MSIX_CONTROL 0x52u
 #define MSIX_ENABLE 0x8000u
 #define MSIX_FUNCTION_MASK 0x4000u
+#define MSI_CAP 0x70u
+#define MSI_CONTROL 0x72u
+#define MSI_ADDR 0x74u
+#define MSI_DATA 0x7cu
+#define MSI_ENABLE 0x0001u
+#define MSI_MME(c) (((c) >> 4) & 7u)
 #define VECTOR_MASKED 1u
 
 static void command_wrote(struct pci_fn *f);
 static void pmcsr_wrote(struct pci_fn *f);
-static void msix_wrote(struct pci_fn *f);
+static void intr_wrote(struct pci_fn *f);
 
 /* One register; those that read as 0 whatever is written have no row. */
 struct reg {
@@ -45,15 +58,15 @@ static const struct reg regs[] = {
 						       * memory */
 	{0x14, 4, 0, 0xffffffff, NULL},             /* its upper half */
 	{0x34, 1, PM_CAP, 0, NULL},                 /* capabilities pointer */
-	{0x3c, 1, 0, 0xff, NULL}, /* interrupt line; no pin (0x3d) */
-	/* PCI PM 1.2 §3.2: version 3, D0 and D3hot, no PME */
+	{0x3c, 1, 0, 0xff, NULL}, /* interrupt line; the pin: add_optional() */
+	/* PCI PM 1.2 §3.2: version 3, D0 and D3hot */
 	{PM_CAP, 2, MSIX_CAP << 8 | 0x01, 0, NULL},
 	{PM_CAP + 2, 2, 0x0003, 0, NULL},
 	{PMCSR, 2, 0x0008, PMCSR_STATE, pmcsr_wrote}, /* no soft reset */
 	/* PCIe 5.0 §7.7.2 */
 	{MSIX_CAP, 2, 0x0011, 0, NULL},
 	{MSIX_CONTROL, 2, PCI_MSIX_VECTORS - 1,
-	 MSIX_ENABLE | MSIX_FUNCTION_MASK, msix_wrote},
+	 MSIX_ENABLE | MSIX_FUNCTION_MASK, intr_wrote},
 	{MSIX_CAP + 4, 4, PCI_MSIX_TABLE, 0, NULL},
 	{MSIX_CAP + 8, 4, PCI_MSIX_PBA, 0, NULL},
 	{0x60, 1, 0x30, 0, NULL},    /* xHCI 1.2 §5.2.3 SBRN: USB 3.0 */
@@ -87,6 +100,11 @@ static void update_master(struct pci_fn *f)
 	f->ops->bus_master(f->host, on);
 }
 
+static uint32_t msi_control(const struct pci_fn *f)
+{
+	return f->ops->msi ? get(f->cfg + MSI_CONTROL, 2) : 0;
+}
+
 static bool msix_enabled(const struct pci_fn *f)
 {
 	if (f->external)
@@ -103,35 +121,76 @@ static bool vector_masked(const struct pci_fn *f, unsigned vector)
 /* A message is a memory write: without bus mastering it waits. */
 static bool can_send(const struct pci_fn *f, unsigned vector)
 {
-	return f->external || (f->told_master && !vector_masked(f, vector));
+	if (f->external)
+		return true;
+	return f->told_master && !(msix_enabled(f) && vector_masked(f, vector));
+}
+
+/* PCI 3.0 §6.8.1.6: the low bits of data are the vector's */
+static void send(struct pci_fn *f, unsigned vector)
+{
+	unsigned n = 1u << MSI_MME(msi_control(f));
+
+	if (msix_enabled(f)) {
+		f->ops->msix(f->host, vector);
+		return;
+	}
+	n = n > PCI_MSIX_VECTORS ? PCI_MSIX_VECTORS : n;
+	f->ops->msi(f->host,
+		    get(f->cfg + MSI_ADDR, 4) |
+			    (uint64_t)get(f->cfg + MSI_ADDR + 4, 4) << 32,
+		    (get(f->cfg + MSI_DATA, 2) & ~(n - 1)) | vector % n);
 }
 
 static void send_pending(struct pci_fn *f)
 {
-	if (!msix_enabled(f))
+	if (f->told_mode != PCI_INTR_MSG)
 		return;
 	for (unsigned i = 0; i < PCI_MSIX_VECTORS; i++) {
 		if (!(f->pending & (1u << i)) || !can_send(f, i))
 			continue;
 		f->pending &= ~(1u << i);
-		f->ops->msix(f->host, i);
+		send(f, i);
 	}
 }
 
-static void msix_wrote(struct pci_fn *f)
+/* PCI 3.0 §6.2.2, §6.2.3: Interrupt Disable, Interrupt Status */
+static void update_pin(struct pci_fn *f)
 {
-	bool on = msix_enabled(f);
+	bool level = f->pin && f->told_mode == PCI_INTR_PIN;
 
-	if (on != f->told_enable) {
-		f->told_enable = on;
-		f->ops->msix_enable(f->host, on);
+	put(f->cfg + STATUS, 1,
+	    (get(f->cfg + STATUS, 1) & ~STATUS_INTX) |
+		    (level ? STATUS_INTX : 0));
+	if (get(f->cfg + COMMAND, 2) & COMMAND_INTX_OFF)
+		level = false;
+	if (level == f->told_level)
+		return;
+	f->told_level = level;
+	f->ops->intx(f->host, level);
+}
+
+/* Messages, where one of the capabilities is on; otherwise the pin, if any */
+static void intr_wrote(struct pci_fn *f)
+{
+	enum pci_intr mode = f->ops->intx ? PCI_INTR_PIN : PCI_INTR_NONE;
+
+	if (msix_enabled(f) || (msi_control(f) & MSI_ENABLE))
+		mode = PCI_INTR_MSG;
+	else if (f->external)
+		mode = PCI_INTR_NONE;
+	if (mode != f->told_mode) {
+		f->told_mode = (uint8_t)mode;
+		f->ops->intr_mode(f->host, mode);
 	}
+	update_pin(f);
 	send_pending(f);
 }
 
 static void command_wrote(struct pci_fn *f)
 {
 	update_master(f);
+	update_pin(f);
 	send_pending(f);
 }
 
@@ -144,8 +203,32 @@ static void pmcsr_wrote(struct pci_fn *f)
 		f->d3 = true;
 	else if ((v & PMCSR_STATE) == 0)
 		f->d3 = false;
-	put(f->cfg + PMCSR, 2, (v & ~PMCSR_STATE) | (f->d3 ? PMCSR_D3HOT : 0));
+	v &= ~(PMCSR_STATE | PMCSR_PME_STATUS);
+	put(f->cfg + PMCSR, 2,
+	    v | (f->d3 ? PMCSR_D3HOT : 0) |
+		    (f->pme_status ? PMCSR_PME_STATUS : 0));
 	command_wrote(f);
+}
+
+/* What is there where the owner can do something with it */
+static void add_optional(struct pci_fn *f)
+{
+	if (f->ops->intx)
+		put(f->cfg + INTERRUPT_PIN, 1, 1); /* INTA */
+	if (f->ops->pme) {
+		put(f->cfg + PM_CAP + 2, 2, 0x0003 | PMC_PME);
+		put(f->wmask + PMCSR, 2, PMCSR_STATE | PMCSR_PME_ENABLE);
+	}
+	if (!f->ops->msi)
+		return;
+	/* PCI 3.0 §6.8.1: 64-bit, eight vectors, behind MSI-X */
+	put(f->cfg + MSIX_CAP, 2, MSI_CAP << 8 | 0x11);
+	put(f->cfg + MSI_CAP, 2, 0x0005);
+	put(f->cfg + MSI_CONTROL, 2, 0x0086);
+	put(f->wmask + MSI_CONTROL, 2, 0x0071);
+	put(f->wmask + MSI_ADDR, 4, ~3u);
+	put(f->wmask + MSI_ADDR + 4, 4, ~0u);
+	put(f->wmask + MSI_DATA, 2, 0xffff);
 }
 
 static void set_reset_values(struct pci_fn *f)
@@ -162,8 +245,9 @@ static void set_reset_values(struct pci_fn *f)
 	put(f->cfg + 0x2e, 2, f->device);
 	for (unsigned i = 0; i < PCI_MSIX_VECTORS; i++)
 		f->vector[i] = (struct pci_vector){.control = VECTOR_MASKED};
+	add_optional(f);
 	f->pending = 0;
-	f->d3 = false;
+	f->d3 = f->pme_status = false;
 }
 
 void pci_init(struct pci_fn *f, uint16_t vendor, uint16_t device,
@@ -172,13 +256,14 @@ void pci_init(struct pci_fn *f, uint16_t vendor, uint16_t device,
 	*f = (struct pci_fn){
 		.vendor = vendor, .device = device, .ops = ops, .host = host};
 	set_reset_values(f);
+	f->told_mode = ops->intx ? PCI_INTR_PIN : PCI_INTR_NONE;
 }
 
 void pci_reset(struct pci_fn *f)
 {
 	set_reset_values(f);
 	update_master(f);
-	msix_wrote(f);
+	intr_wrote(f);
 }
 
 uint32_t pci_cfg_read(const struct pci_fn *f, uint32_t off, unsigned size)
@@ -192,6 +277,10 @@ void pci_cfg_write(struct pci_fn *f, uint32_t off, unsigned size, uint32_t val)
 {
 	if ((size != 1 && size != 2 && size != 4) || off > PCI_CFG_SIZE - size)
 		return;
+	/* PME_Status: written as 1 it is cleared */
+	if (off <= PMCSR + 1 && off + size > PMCSR + 1 &&
+	    val >> 8 * (PMCSR + 1 - off) & PMCSR_PME_STATUS >> 8)
+		f->pme_status = false;
 	for (uint32_t i = off; i < off + size; i++, val >>= 8)
 		f->cfg[i] = (uint8_t)((f->cfg[i] & ~f->wmask[i]) |
 				      (val & f->wmask[i]));
@@ -199,6 +288,8 @@ void pci_cfg_write(struct pci_fn *f, uint32_t off, unsigned size, uint32_t val)
 		if (regs[i].wrote != NULL && regs[i].off < off + size &&
 		    off < regs[i].off + (uint32_t)regs[i].size)
 			regs[i].wrote(f);
+	if (off < MSI_DATA + 2 && off + size > MSI_CAP)
+		intr_wrote(f);
 }
 
 /* The aligned dword of the MSI-X area at @off. */
@@ -282,21 +373,38 @@ bool pci_bar_off(const struct pci_fn *f)
 	return f->d3;
 }
 
-void pci_msix_fire(struct pci_fn *f, unsigned vector)
+void pci_msg_fire(struct pci_fn *f, unsigned vector)
 {
-	if (vector >= PCI_MSIX_VECTORS || !msix_enabled(f))
+	if (vector >= PCI_MSIX_VECTORS || f->told_mode != PCI_INTR_MSG)
 		return;
 	if (can_send(f, vector))
-		f->ops->msix(f->host, vector);
+		send(f, vector);
 	else
 		f->pending |= 1u << vector;
+}
+
+void pci_pin(struct pci_fn *f, bool level)
+{
+	f->pin = level;
+	update_pin(f);
+}
+
+/* xHCI 1.2 §4.23.1; the status is also for those who poll */
+void pci_pme(struct pci_fn *f)
+{
+	if (!f->ops->pme || !f->d3)
+		return;
+	f->pme_status = true;
+	put(f->cfg + PMCSR, 2, get(f->cfg + PMCSR, 2) | PMCSR_PME_STATUS);
+	if (get(f->cfg + PMCSR, 2) & PMCSR_PME_ENABLE)
+		f->ops->pme(f->host);
 }
 
 void pci_msix_external(struct pci_fn *f, bool on)
 {
 	f->external = true;
 	f->external_enable = on;
-	msix_wrote(f);
+	intr_wrote(f);
 }
 
 int pci_msix_entry(const struct pci_fn *f, unsigned vector, uint64_t *ret_addr,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pci.h - the PCI function an xHCI is: its configuration space, MSI-X table
- * and pending bits. It knows no controller: what a write means is told
- * through struct pci_ops.
+ * pci.h - the PCI function an xHCI is: its configuration space, interrupt pin,
+ * MSI, MSI-X table and pending bits. It knows no controller: what a write means
+ * is told through struct pci_ops.
  *
  * Not thread safe: the owner's mutex covers it.
  */
@@ -19,12 +19,24 @@
 #define PCI_MSIX_TABLE 0x4000u /* in BAR 0: a page of its own, */
 #define PCI_MSIX_PBA 0x5000u   /* and another, so that clients can trap it */
 
-/* Told of changes only. None may call back. */
+/* How the guest has interrupts sent. */
+enum pci_intr { PCI_INTR_NONE, PCI_INTR_PIN, PCI_INTR_MSG };
+
+/*
+ * Told of changes only. None may call back. The function has a pin, MSI, and
+ * PME, where there is somebody to be told: intx, msi and pme may be NULL.
+ */
 struct pci_ops {
-	/* Send the message of @vector. */
+	/* Send the message of MSI-X vector @vector. */
 	void (*msix)(void *host, unsigned vector);
-	/* MSI-X was switched on or off. */
-	void (*msix_enable)(void *host, bool on);
+	/* Send this message (MSI). */
+	void (*msi)(void *host, uint64_t addr, uint32_t data);
+	/* The level of INTA. */
+	void (*intx)(void *host, bool level);
+	/* PME# is asserted: the guest wants to be woken. */
+	void (*pme)(void *host);
+	/* Which way interrupts go now. */
+	void (*intr_mode)(void *host, enum pci_intr mode);
 	/* The function may (not) touch guest memory. */
 	void (*bus_master)(void *host, bool on);
 };
@@ -45,9 +57,12 @@ struct pci_fn {
 	bool external;        /* the client keeps the MSI-X table, and */
 	bool external_enable; /* says whether MSI-X is on */
 	bool d3;              /* power state D3hot */
-	bool told_enable, told_master; /* what the ops know */
-	const struct pci_ops *ops;     /* borrowed */
-	void *host;                    /* borrowed */
+	bool pin;             /* what the controller's pin says */
+	bool pme_status;
+	uint8_t told_mode;            /* enum pci_intr: what the ops know */
+	bool told_master, told_level; /* the same */
+	const struct pci_ops *ops;    /* borrowed */
+	void *host;                   /* borrowed */
 };
 
 /* The state after reset, with these ids. */
@@ -76,8 +91,15 @@ void pci_msix_write(struct pci_fn *f, uint32_t off, unsigned size,
 /* D3hot: accesses to BAR 0 are unsupported requests, PCIe 5.0 §5.3.1.4.1 */
 bool pci_bar_off(const struct pci_fn *f);
 
-/* Vector @vector signals: sent, left pending while masked, or lost (off). */
-void pci_msix_fire(struct pci_fn *f, unsigned vector);
+/*
+ * Vector @vector signals: sent, left pending while it cannot be, or lost (off).
+ * With MSI there may be fewer vectors: they are shared (modulo).
+ */
+void pci_msg_fire(struct pci_fn *f, unsigned vector);
+/* The controller's interrupt pin changes its level. */
+void pci_pin(struct pci_fn *f, bool level);
+/* Something happened that software may want to be woken for. */
+void pci_pme(struct pci_fn *f);
 /* See vxhci_msix_external(). */
 void pci_msix_external(struct pci_fn *f, bool on);
 /* See vxhci_msix_entry(). */

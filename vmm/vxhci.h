@@ -136,7 +136,16 @@ struct vxhci_ops {
 	 */
 	void (*event)(void *opaque, enum vxhci_event event,
 		      const struct vxhci_device *d);
-	void (*reserved[6])(void); /* for later versions; zeroes */
+	/*
+	 * Other ways of interrupts, and PME, which the function has where these
+	 * are not NULL: the level of INTA, which falls when the guest has seen
+	 * to its interrupts; an MSI message; the guest wants to be woken from
+	 * its sleep (a device was plugged in, a key pressed).
+	 */
+	void (*intx)(void *opaque, bool level);
+	void (*msi)(void *opaque, uint64_t addr, uint32_t data);
+	void (*pme)(void *opaque);
+	void (*reserved[3])(void); /* for later versions; zeroes */
 };
 
 /*
@@ -317,6 +326,13 @@ int vxhci_media_insert(struct vxhci *v, unsigned port, unsigned lun,
 		       char *errbuf, size_t errlen);
 int vxhci_media_eject(struct vxhci *v, unsigned port, unsigned lun, bool force,
 		      char *errbuf, size_t errlen);
+
+/*
+ * vxhci_port_over_current - too much current is drawn from a port (1..), or no
+ * longer is: the guest sees its power go, and may turn it on again later.
+ * 0 or -EINVAL (no such port).
+ */
+int vxhci_port_over_current(struct vxhci *v, unsigned port, bool on);
 
 /* Counters; see the manual page's `status`. */
 struct vxhci_stats {

@@ -4,11 +4,12 @@
  * streams can give, each brought about once; xHCI 1.2 §6.4.5. (Isochronous
  * and stream codes have tests of their own.)
  *
- * Not here, since nothing brings them about: Resource Error (only when the
- * host has no memory), Bandwidth, Secondary Bandwidth, Bandwidth Overrun and
- * Max Exit Latency (the bandwidth is the host's business), VF Event Ring Full
- * (no virtual functions), No Ping Response, Incompatible Device, Event Lost
- * (nothing is lost, see emu_intr_test.c) and Split Transaction Error.
+ * Bandwidth and Max Exit Latency Too Large are in emu_bandwidth_test.c. Not
+ * here, since nothing brings them about: Resource Error (only when the host
+ * has no memory), Secondary Bandwidth and Split Transaction (no hubs),
+ * Bandwidth Overrun (the host's schedule), VF Event Ring Full (no virtual
+ * functions), No Ping Response, Incompatible Device and Event Lost (nothing is
+ * lost, see emu_intr_test.c).
  */
 #include "tests/unit/emu_drv.h"
 

@@ -1,63 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The PCI function: configuration space and MSI-X as guests probe them. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "vmm/pci.h"
-
-#define COMMAND 0x04
-#define PMCSR 0x44
-#define MSIX_CONTROL 0x52
-
-/* What the function told. */
-struct host {
-	unsigned fired[PCI_MSIX_VECTORS];
-	int enable, master; /* -1: not told */
-	unsigned told;
-};
-
-static void on_msix(void *host, unsigned vector)
-{
-	struct host *h = host;
-
-	assert_true(vector < PCI_MSIX_VECTORS);
-	h->fired[vector]++;
-}
-
-static void on_enable(void *host, bool on)
-{
-	struct host *h = host;
-
-	h->enable = on;
-	h->told++;
-}
-
-static void on_master(void *host, bool on)
-{
-	struct host *h = host;
-
-	h->master = on;
-	h->told++;
-}
-
-static const struct pci_ops ops = {
-	.msix = on_msix,
-	.msix_enable = on_enable,
-	.bus_master = on_master,
-};
-
-static void begin(struct pci_fn *f, struct host *h)
-{
-	*h = (struct host){.enable = -1, .master = -1};
-	pci_init(f, 0x1b36, 0x000d, &ops, h);
-	assert_int_equal(h->told, 0);
-}
+#include "tests/unit/vmm_pci_fake.h"
 
 /* Ready to interrupt: bus master, MSI-X on, all vectors unmasked. */
 static void begin_running(struct pci_fn *f, struct host *h)
@@ -307,17 +250,17 @@ static void vectors_fire_when_enabled(void **state)
 	begin(&f, &h);
 	pci_cfg_write(&f, COMMAND, 2, 0x0006);
 	pci_msix_write(&f, PCI_MSIX_TABLE + 12, 4, 0);
-	pci_msix_fire(&f, 0); /* MSI-X is off: lost */
+	pci_msg_fire(&f, 0); /* MSI-X is off: lost */
 	assert_int_equal(h.enable, -1);
 	pci_cfg_write(&f, MSIX_CONTROL + 1, 1, 0x80);
 	assert_int_equal(h.enable, 1);
 	assert_int_equal(h.fired[0], 0);
-	pci_msix_fire(&f, 0);
+	pci_msg_fire(&f, 0);
 	assert_int_equal(h.fired[0], 1);
-	pci_msix_fire(&f, 8); /* no such vector */
+	pci_msg_fire(&f, 8); /* no such vector */
 	pci_cfg_write(&f, MSIX_CONTROL, 2, 0);
 	assert_int_equal(h.enable, 0);
-	pci_msix_fire(&f, 0);
+	pci_msg_fire(&f, 0);
 	assert_int_equal(h.fired[0], 1);
 }
 
@@ -330,9 +273,9 @@ static void a_masked_vector_waits(void **state)
 	(void)state;
 	begin_running(&f, &h);
 	pci_msix_write(&f, control, 4, 1);
-	pci_msix_fire(&f, 5);
-	pci_msix_fire(&f, 5);
-	pci_msix_fire(&f, 4);
+	pci_msg_fire(&f, 5);
+	pci_msg_fire(&f, 5);
+	pci_msg_fire(&f, 4);
 	assert_int_equal(h.fired[5], 0);
 	assert_int_equal(h.fired[4], 1);
 	assert_int_equal(pci_msix_read(&f, PCI_MSIX_PBA, 8), 1 << 5);
@@ -351,8 +294,8 @@ static void a_masked_function_waits(void **state)
 	begin_running(&f, &h);
 	pci_cfg_write(&f, MSIX_CONTROL, 2, 0xc000);
 	pci_msix_write(&f, PCI_MSIX_TABLE + 16 + 12, 4, 1);
-	pci_msix_fire(&f, 0);
-	pci_msix_fire(&f, 1);
+	pci_msg_fire(&f, 0);
+	pci_msg_fire(&f, 1);
 	assert_int_equal(pci_msix_read(&f, PCI_MSIX_PBA, 8), 3);
 	pci_cfg_write(&f, MSIX_CONTROL, 2, 0x8000);
 	assert_int_equal(h.fired[0], 1);
@@ -369,12 +312,12 @@ static void a_message_needs_bus_mastering(void **state)
 	(void)state;
 	begin_running(&f, &h);
 	pci_cfg_write(&f, COMMAND, 2, 0x0002);
-	pci_msix_fire(&f, 2);
+	pci_msg_fire(&f, 2);
 	assert_int_equal(h.fired[2], 0);
 	pci_cfg_write(&f, COMMAND, 2, 0x0006);
 	assert_int_equal(h.fired[2], 1);
 	pci_cfg_write(&f, PMCSR, 2, 3);
-	pci_msix_fire(&f, 2);
+	pci_msg_fire(&f, 2);
 	assert_int_equal(h.fired[2], 1);
 	pci_cfg_write(&f, PMCSR, 2, 0);
 	assert_int_equal(h.fired[2], 2);
@@ -389,20 +332,20 @@ static void a_client_that_keeps_the_table(void **state)
 	begin(&f, &h);
 	pci_msix_external(&f, true);
 	assert_int_equal(h.enable, 1);
-	pci_msix_fire(&f, 7); /* masked in our table: not our business */
+	pci_msg_fire(&f, 7); /* masked in our table: not our business */
 	assert_int_equal(h.fired[7], 1);
 	/* the client forwards its control writes too: they say nothing */
 	pci_cfg_write(&f, MSIX_CONTROL, 2, 0xc000);
 	pci_cfg_write(&f, MSIX_CONTROL, 2, 0x0000);
-	pci_msix_fire(&f, 7);
+	pci_msg_fire(&f, 7);
 	assert_int_equal(h.fired[7], 2);
 	assert_int_equal(h.told, 1);
 	pci_reset(&f); /* the client's state is not reset by it */
-	pci_msix_fire(&f, 7);
+	pci_msg_fire(&f, 7);
 	assert_int_equal(h.fired[7], 3);
 	pci_msix_external(&f, false);
 	assert_int_equal(h.enable, 0);
-	pci_msix_fire(&f, 7);
+	pci_msg_fire(&f, 7);
 	assert_int_equal(h.fired[7], 3);
 	pci_cfg_write(&f, MSIX_CONTROL, 2, 0x8000);
 	assert_int_equal(h.enable, 0);
@@ -420,7 +363,7 @@ static void reset_undoes_everything(void **state)
 	pci_cfg_write(&f, 0x10, 4, 0xfebf0000);
 	pci_cfg_write(&f, MSIX_CONTROL, 2, 0xc000);
 	pci_msix_write(&f, PCI_MSIX_TABLE, 8, 0xfee00000);
-	pci_msix_fire(&f, 0);
+	pci_msg_fire(&f, 0);
 	pci_cfg_write(&f, PMCSR, 2, 3);
 	pci_reset(&f);
 	assert_int_equal(h.enable, 0);
