@@ -77,9 +77,11 @@ void ep_ready(struct xhci_epq *q)
 {
 	struct xhci *x = q->ep->slot->x;
 
-	if (q->ready && !q->wants_room)
-		return;
-	ready_remove(q); /* it may be different now */
+	if (q->ready) {
+		if (!q->wants_room)
+			return;
+		ready_remove(q); /* it may be different now */
+	}
 	q->wants_room = 0;
 	q->ready = true;
 	q->ready_next = NULL;

@@ -276,7 +276,6 @@ static bool run_slice(struct xhci *x)
 
 		part = budget < RUN_TRBS / 4 ? budget : RUN_TRBS / 4;
 		budget -= part;
-		q->wants_room = 0;
 		if (epq_service(q, &part)) {
 			/* one full event ring does not hold up the others */
 			if (q->wants_room)
