@@ -278,10 +278,12 @@ static bool run_slice(struct xhci *x)
 		budget -= part;
 		if (epq_service(q, &part)) {
 			/* one full event ring does not hold up the others */
-			if (q->wants_room)
+			if (q->wants_room && !q->ready) {
 				intr_wait(x, q->wants_room - 1u, q);
-			else
+			} else {
+				q->wants_room = 0;
 				ep_ready(q);
+			}
 		}
 		budget += part;
 		if (budget)
