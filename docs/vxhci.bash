@@ -8,7 +8,7 @@ _vxhci() {
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'serve attach detach status monitor list replay help' -- "$cur")
+			'serve attach detach status monitor input list replay help' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -16,7 +16,7 @@ _vxhci() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--slot | -s | --rule | --ready-fd)
+	--slot | -s | --port | --rule | --ready-fd)
 		return
 		;;
 	esac
@@ -26,11 +26,12 @@ _vxhci() {
 	detach) opts='--control --slot --no-wait --json' ;;
 	status) opts='--control --slot --json' ;;
 	monitor) opts='--control --json' ;;
+	input) opts='--control --slot --port' ;;
 	list) opts='--json' ;;
 	replay) opts='--explain --stats' ;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W \
-			'serve attach detach status monitor list replay' -- "$cur")
+			'serve attach detach status monitor input list replay' -- "$cur")
 		return
 		;;
 	esac

@@ -66,5 +66,6 @@ int cmd_attach(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
+int cmd_input(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 #endif

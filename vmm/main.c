@@ -13,6 +13,7 @@ static const struct cmd commands[] = {
 	{"detach", "take a device out of a running controller", cmd_detach},
 	{"status", "show controllers and devices", cmd_status},
 	{"monitor", "show what happens to devices", cmd_monitor},
+	{"input", "type and point with built-in devices", cmd_input},
 	{"list", "list the host's USB devices", cmd_list},
 	{"replay", "run recordings again", cmd_replay},
 };

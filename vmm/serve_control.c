@@ -41,9 +41,8 @@ static struct serve_ctl *find_slot(struct serve *s, const char *slot)
 	return c;
 }
 
-/* The controller that a request means; NULL: control_fail() was called. */
-static struct serve_ctl *find_ctl(struct serve *s, struct control_call *call,
-				  json_t *args)
+struct serve_ctl *serve_find_ctl(struct serve *s, struct control_call *call,
+				 json_t *args)
 {
 	const char *slot = json_string_value(json_object_get(args, "slot"));
 	struct serve_ctl *c = slot ? find_slot(s, slot) : NULL;
@@ -105,7 +104,7 @@ static json_t *run_attach(void *host, struct control_call *call, json_t *args)
 	const char *dev = json_string_value(json_object_get(args, "device"));
 	const char *rule = json_string_value(json_object_get(args, "rule"));
 	int fd = with_fd ? control_take_fd(call) : -1, r;
-	struct serve_ctl *c = find_ctl(host, call, args);
+	struct serve_ctl *c = serve_find_ctl(host, call, args);
 	char line[512] = "";
 	unsigned id = 0;
 
@@ -148,7 +147,7 @@ static json_t *run_detach(void *host, struct control_call *call, json_t *args)
 		return control_fail(call, CONTROL_INVALID,
 				    "device: which is not said: give one of "
 				    "device, port and id");
-	c = find_ctl(host, call, args);
+	c = serve_find_ctl(host, call, args);
 	if (!c)
 		return NULL;
 	if (!dev)
@@ -174,7 +173,7 @@ static json_t *run_status(void *host, struct control_call *call, json_t *args)
 	json_t *list;
 
 	if (slot) {
-		only = find_ctl(s, call, args);
+		only = serve_find_ctl(s, call, args);
 		if (!only)
 			return NULL;
 	}
@@ -305,7 +304,7 @@ static const struct control_arg remove_args[] = {
 
 static json_t *run_remove(void *host, struct control_call *call, json_t *args)
 {
-	struct serve_ctl *c = find_ctl(host, call, args);
+	struct serve_ctl *c = serve_find_ctl(host, call, args);
 
 	if (!c)
 		return NULL;
@@ -318,6 +317,8 @@ static json_t *run_remove(void *host, struct control_call *call, json_t *args)
 static const struct control_command serve_commands[] = {
 	{"attach", run_attach, attach_args},
 	{"detach", run_detach, detach_args},
+	{"input", serve_run_input, serve_input_args},
+	{"media", serve_run_media, serve_media_args},
 	{"status", run_status, status_args},
 	{"list", run_list, NULL},
 	{"controller-add", run_add, add_args},

@@ -108,6 +108,15 @@ uint64_t serve_control_work(void *arg);
 /* A controller tells of a device. Any thread, its mutex held. */
 void serve_control_event(struct serve_ctl *c, enum vxhci_event event,
 			 const struct vxhci_device *d);
+/* The controller that a request means; NULL: control_fail() was called. */
+struct serve_ctl *serve_find_ctl(struct serve *s, struct control_call *call,
+				 json_t *args);
+
+/* serve_input.c: commands for built-in devices, and their arguments */
+extern const struct control_arg serve_input_args[], serve_media_args[];
+json_t *serve_run_input(void *host, struct control_call *call, json_t *args);
+json_t *serve_run_media(void *host, struct control_call *call, json_t *args);
+
 /* serve_json.c: new references; NULL: no memory */
 json_t *serve_json_device(const struct vxhci_device *d);
 json_t *serve_json_controller(struct serve_ctl *c);

@@ -165,6 +165,7 @@ if [ "$kind" != quick ]; then
 		results "guest $k uas" tests/guest/uas.sh "$k"
 		results "usbtest $k" env B="$B" tests/guest/usbtest.sh "$k"
 	done
+	results "input" env B="$B" tests/guest/input.sh "${KERNELS##* }"
 	results "media" env B="$B" tests/guest/media.sh "${KERNELS##* }"
 	results "guest matrix" tests/guest/matrix.sh short
 	results "demo" env B="$B" tests/guest/demo.sh

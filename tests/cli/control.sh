@@ -72,6 +72,21 @@ expect 'detach an id' 0 '"devices":1' "$VXHCI" detach -s 30 --json '#2'
 expect 'detach what was not there' 0 '' "$VXHCI" detach -s 30 bus=99,port=1
 expect 'the image is free again' 0 'in port 1' \
 	"$VXHCI" attach -s 31 storage=disk.img
+expect 'input without a device' 1 'event 0: no such device is there' \
+	"$VXHCI" input -s 30 key=a
+"$VXHCI" attach -s 30 keyboard,at=3 >/dev/null
+"$VXHCI" attach -s 30 tablet,at=4 >/dev/null
+expect 'input without a driver' 1 'the guest does not use the device' \
+	"$VXHCI" input -s 30 key=leftctrl+c
+expect 'input of a pointer' 1 'the guest does not use the device' \
+	"$VXHCI" input -s 30 --port 4 abs=1,2 button=left wheel=-1 wheel=1,1
+expect 'input out of range' 2 'event 1: is none that the device knows' \
+	"$VXHCI" input -s 30 abs=1,2 abs=1,40000
+expect 'input to another kind' 2 'event 0: is none that the device knows' \
+	"$VXHCI" input -s 30 --port 3 abs=1,2
+expect 'input of no key' 2 'nokey: no such key' "$VXHCI" input -s 30 key=a+nokey
+expect 'input of nonsense' 2 'jump: no such event' "$VXHCI" input -s 30 jump
+expect 'input of nothing' 2 'no event is given' "$VXHCI" input -s 30
 expect 'no socket' 2 'no control socket is named' \
 	env -u VXHCI_CONTROL "$VXHCI" status
 expect 'nobody there' 1 'nobody answers there' \

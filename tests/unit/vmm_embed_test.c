@@ -50,6 +50,42 @@ static void a_missing_image_is_named_once(void **state)
 	assert_null(vm.v);
 }
 
+static void media_change_where_they_can(void **state)
+{
+	char path[] = "/tmp/vxhci-embed-XXXXXX", opt[128], err[256] = "";
+	int fd = mkstemp(path);
+	struct vm vm = {0};
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	close(fd);
+	snprintf(opt, sizeof(opt),
+		 "30,xhci,storage=%s,removable,at=1,zero,at=2", path);
+	assert_int_equal(
+		vxhci_create(opt, &vm_ops, &vm, err, sizeof(err), &vm.v), 0);
+	assert_int_equal(vxhci_media_eject(vm.v, 1, 0, false, err, sizeof(err)),
+			 0);
+	assert_int_equal(vxhci_media_insert(vm.v, 1, 0, "/nonexistent", false,
+					    false, err, sizeof(err)),
+			 -ENOENT);
+	assert_int_equal(vxhci_media_insert(vm.v, 1, 0, path, false, false, err,
+					    sizeof(err)),
+			 0);
+	/* it is locked now: nobody has it twice */
+	assert_int_equal(vxhci_media_insert(vm.v, 1, 0, path, false, false, err,
+					    sizeof(err)),
+			 -EBUSY);
+	assert_int_equal(vxhci_media_eject(vm.v, 2, 0, false, err, sizeof(err)),
+			 -ENODEV);
+	assert_string_equal(err, "port 2: no storage is in this port: see the "
+				 "status for ports");
+	assert_int_equal(vxhci_media_eject(vm.v, 1, 1, false, err, sizeof(err)),
+			 -ENXIO);
+	vxhci_destroy(vm.v);
+	unlink(path);
+}
+
 static void a_disk_sits_in_its_port(void **state)
 {
 	char path[] = "/tmp/vxhci-embed-XXXXXX", opt[128];
@@ -177,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create_says_what_is_wrong),
 		cmocka_unit_test(a_missing_image_is_named_once),
+		cmocka_unit_test(media_change_where_they_can),
 		cmocka_unit_test(a_disk_sits_in_its_port),
 		cmocka_unit_test(zeroes_sit_in_their_ports),
 		cmocka_unit_test(the_option_shapes_the_controller),
