@@ -22,7 +22,7 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 # V=1 shows the commands
 Q := $(if $(V),,@)
 
-PKGS := libusb-1.0 jansson zlib
+PKGS := libusb-1.0 jansson zlib libpcap
 # names from udev's hardware database, where there is a libudev
 ifeq ($(shell pkg-config --exists libudev 2>/dev/null && echo y),y)
 PKGS += libudev
