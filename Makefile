@@ -139,7 +139,7 @@ install: all $(B)/install/libvxhci.a
 	install -m 644 docs/vxhci.bash $(DESTDIR)$(BASHCOMPDIR)/vxhci
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-		-e 's|@REQUIRES@|$(filter-out jansson,$(PKGS))|' \
+		-e 's|@REQUIRES@|$(filter-out jansson libpcap,$(PKGS))|' \
 		vmm/vxhci.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc
 	chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc
 uninstall:
