@@ -119,20 +119,20 @@ static int decode(struct capture_reader *r, const struct capture_record *rec,
 
 static enum usb_status status_of(int32_t status)
 {
-	switch (-status) {
+	switch (status) {
 	case 0:
-	case LINUX_EREMOTEIO: /* short, and that was to be told */
+	case -LINUX_EREMOTEIO: /* short, and that was to be told */
 		return USB_OK;
-	case LINUX_EPIPE:
+	case -LINUX_EPIPE:
 		return USB_STALL;
-	case LINUX_EOVERFLOW:
+	case -LINUX_EOVERFLOW:
 		return USB_BABBLE;
-	case LINUX_ENOMEM:
+	case -LINUX_ENOMEM:
 		return USB_NOMEM;
-	case LINUX_EXDEV:
+	case -LINUX_EXDEV:
 		return USB_MISSED;
-	case LINUX_ECOMM:
-	case LINUX_ENOSR:
+	case -LINUX_ECOMM:
+	case -LINUX_ENOSR:
 		return USB_OVERRUN;
 	default:
 		return USB_ERROR;
@@ -141,12 +141,12 @@ static enum usb_status status_of(int32_t status)
 
 static enum capture_end end_of(int32_t status)
 {
-	switch (-status) {
-	case LINUX_ENOENT:
-	case LINUX_ECONNRESET:
+	switch (status) {
+	case -LINUX_ENOENT:
+	case -LINUX_ECONNRESET:
 		return CAPTURE_CANCELLED;
-	case LINUX_ENODEV:
-	case LINUX_ESHUTDOWN:
+	case -LINUX_ENODEV:
+	case -LINUX_ESHUTDOWN:
 		return CAPTURE_GONE;
 	default:
 		return CAPTURE_ENDED;
