@@ -22,7 +22,7 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 # V=1 shows the commands
 Q := $(if $(V),,@)
 
-PKGS := libusb-1.0 jansson zlib
+PKGS := libusb-1.0 jansson zlib libpcap
 # names from udev's hardware database, where there is a libudev
 ifeq ($(shell pkg-config --exists libudev 2>/dev/null && echo y),y)
 PKGS += libudev
@@ -144,7 +144,7 @@ install: all $(B)/install/libvxhci.a
 	install -m 644 docs/vxhci.bash $(DESTDIR)$(BASHCOMPDIR)/vxhci
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-		-e 's|@REQUIRES@|$(filter-out jansson,$(PKGS))|' \
+		-e 's|@REQUIRES@|$(filter-out jansson libpcap,$(PKGS))|' \
 		vmm/vxhci.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc
 	chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc
 uninstall:

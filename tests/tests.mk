@@ -141,3 +141,9 @@ bench:
 	@B='$(B)' tests/bench/run.sh
 format:
 	@tests/check/format.sh -i
+
+# what drives a built-in device while it is captured, for fixtures/captures
+$(B)/trace/%: $(B)/obj/tests/trace/%.o $(below_lib)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)

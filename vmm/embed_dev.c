@@ -13,6 +13,7 @@
 #include "devices/audio.h"
 #include "devices/camera.h"
 #include "devices/hid.h"
+#include "devices/replay.h"
 #include "devices/storage.h"
 #include "devices/zero.h"
 #include "hostusb/discover.h"
@@ -86,6 +87,21 @@ static int open_hid(struct vxhci *v, const struct slot_dev *d, char *err,
 	return r;
 }
 
+static int open_replay(struct vxhci *v, const struct slot_dev *d, char *err,
+		       size_t errlen, struct usb_dev **ret_dev)
+{
+	const struct replay_opt o = {
+		.path = d->file,
+		.bus = d->dev_bus,
+		.addr = d->dev_addr,
+		.speed = d->speed,
+		.pace = d->at_once ? REPLAY_AT_ONCE : REPLAY_RECORDED,
+	};
+
+	(void)v;
+	return replay_open(&o, ret_dev, err, errlen);
+}
+
 /* One for all physical devices of the controller, with the first of them */
 int embed_need_usb(struct vxhci *v, char *err, size_t errlen)
 {
@@ -156,7 +172,7 @@ static dev_open *const openers[SLOT_NKINDS] = {
 	[SLOT_STORAGE] = open_storage, [SLOT_ZERO] = open_zero,
 	[SLOT_TABLET] = open_hid,      [SLOT_KEYBOARD] = open_hid,
 	[SLOT_MOUSE] = open_hid,       [SLOT_AUDIO] = open_audio,
-	[SLOT_CAMERA] = open_camera,
+	[SLOT_CAMERA] = open_camera,   [SLOT_REPLAY] = open_replay,
 };
 
 static const char *attach_error(int r)

@@ -65,6 +65,9 @@ struct slot_dev {
 	bool removable;     /* SLOT_STORAGE */
 	uint8_t nluns;      /* SLOT_STORAGE: how many there are in lun[] */
 	struct slot_lun lun[SLOTOPT_MAX_LUNS - 1];
+	uint16_t dev_bus;     /* SLOT_REPLAY: dev=BUS.ADDRESS */
+	uint8_t dev_addr;     /* 0: none is named */
+	bool at_once;         /* SLOT_REPLAY: pace=none */
 	uint8_t at;           /* port, 0: the first that fits */
 	enum usb_speed speed; /* NONE: the device or the recording tells */
 };

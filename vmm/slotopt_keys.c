@@ -304,6 +304,48 @@ static int take_lun(struct parse *p, const char *val)
 	return 0;
 }
 
+/* Options of a recording come behind it. */
+static int after_replay(struct parse *p)
+{
+	if (dev_has(p, K_REPLAY))
+		return 0;
+	return slot_fail(&p->err, p->tok,
+			 "no replay= before it: write replay=FILE,%s", p->tok);
+}
+
+/* A device of the recording, as Wireshark writes it: BUS.ADDRESS */
+static int take_dev(struct parse *p, const char *val)
+{
+	const char *dot = strchr(val, '.');
+	unsigned bus, addr;
+	int r = after_replay(p);
+
+	if (r < 0)
+		return r;
+	if (dot == NULL || slot_number(val, dot, 10, 65535, &bus) != 0 ||
+	    slot_number(dot + 1, val + strlen(val), 10, 127, &addr) != 0 ||
+	    addr == 0)
+		return slot_fail(&p->err, p->tok,
+				 "not a bus and an address of 1 to 127: write "
+				 "dev=BUS.ADDRESS, as in dev=1.4");
+	p->dev->dev_bus = (uint16_t)bus;
+	p->dev->dev_addr = (uint8_t)addr;
+	return 0;
+}
+
+static int take_pace(struct parse *p, const char *val)
+{
+	int r = after_replay(p);
+
+	if (r < 0)
+		return r;
+	if (strcmp(val, "recorded") != 0 && strcmp(val, "none") != 0)
+		return slot_fail(&p->err, p->tok,
+				 "unknown pace: write pace=recorded or none");
+	p->dev->at_once = strcmp(val, "none") == 0;
+	return 0;
+}
+
 static int take_usb2(struct parse *p, const char *val)
 {
 	return take_number(p, val, 1, SLOTOPT_MAX_PORTS, &p->o.usb2);
@@ -400,6 +442,8 @@ const struct key slot_keys[K_NKEYS] = {
 	[K_LUN] = {"lun", "FILE", OF_DEV, take_lun},
 	[K_ZERO] = {"zero", NULL, BEGINS, take_zero},
 	[K_REPLAY] = {"replay", "FILE", BEGINS, take_replay},
+	[K_DEV] = {"dev", "1.4", OF_DEV, take_dev},
+	[K_PACE] = {"pace", "recorded", OF_DEV, take_pace},
 	[K_USB2] = {"usb2", "8", OF_CTL, take_usb2},
 	[K_USB3] = {"usb3", "8", OF_CTL, take_usb3},
 	[K_AT] = {"at", "1", OF_DEV, take_at},

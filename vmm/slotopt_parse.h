@@ -25,6 +25,8 @@ enum slot_key {
 	K_LUN,
 	K_ZERO,
 	K_REPLAY,
+	K_DEV,
+	K_PACE,
 	K_USB2,
 	K_USB3,
 	K_AT,

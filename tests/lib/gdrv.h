@@ -172,12 +172,20 @@ struct gdrv_port {
 	bool present; /* in a Supported Protocol capability */
 };
 
+/* The streams of an endpoint, in a linear array, xHCI 1.2 §4.12.2. */
+struct gdrv_streams {
+	unsigned n;             /* contexts; stream ids are 1..n-1 */
+	uint64_t array;         /* gpa, owned */
+	struct gdrv_ring *ring; /* owned, n of them */
+};
+
 struct gdrv_dev {
 	struct gdrv *d;
 	uint8_t slot, port, speed;
 	uint16_t mps0;
 	uint64_t out_ctx, in_ctx; /* gpa, owned */
 	struct gdrv_ring *ring[32];
+	struct gdrv_streams *streams[32]; /* NULL: it has none */
 };
 
 struct gdrv {
@@ -295,7 +303,8 @@ struct gdrv_epcfg {
 	uint16_t mps;
 	uint8_t interval, max_burst, mult;
 	uint32_t max_esit;
-	unsigned nsegs; /* transfer ring; 0: one segment of 256 */
+	uint8_t streams; /* MaxPStreams; 0: none, 3: ids 1 to 15 */
+	unsigned nsegs;  /* transfer ring; 0: one segment of 256 */
 	unsigned ntrbs[GDRV_SEGS];
 };
 
@@ -312,6 +321,8 @@ struct gdrv_dev *gdrv_dev_new(struct gdrv *d, unsigned slot, unsigned port,
 void gdrv_dev_free(struct gdrv_dev *v);
 int gdrv_address(struct gdrv_dev *v, bool bsr);
 int gdrv_evaluate(struct gdrv_dev *v, uint16_t mps0);
+/* The ring that @gpa is on: the endpoint's, or that of one of its streams */
+struct gdrv_ring *gdrv_dev_ring(struct gdrv_dev *v, unsigned dci, uint64_t gpa);
 /* Add (and configure) endpoints, with new rings for them. */
 int gdrv_configure(struct gdrv_dev *v, const struct gdrv_epcfg *ep, unsigned n);
 int gdrv_deconfigure(struct gdrv_dev *v);

@@ -92,8 +92,33 @@ struct gdrv_dev *gdrv_dev_new(struct gdrv *d, unsigned slot, unsigned port,
 	return v;
 }
 
+static void streams_release(struct gdrv_dev *v, unsigned dci)
+{
+	struct gdrv_streams *s = v->streams[dci];
+
+	if (!s)
+		return;
+	for (unsigned i = 1; i < s->n; i++)
+		gdrv_ring_fini(&s->ring[i]);
+	guestmem_free(v->d->gm, s->array, s->n * 16u);
+	free(s->ring);
+	free(s);
+	v->streams[dci] = NULL;
+}
+
+struct gdrv_ring *gdrv_dev_ring(struct gdrv_dev *v, unsigned dci, uint64_t gpa)
+{
+	struct gdrv_streams *s = v->streams[dci];
+
+	for (unsigned i = 1; s && i < s->n; i++)
+		if (gdrv_ring_at(&s->ring[i], gpa))
+			return &s->ring[i];
+	return v->ring[dci];
+}
+
 static void ring_release(struct gdrv_dev *v, unsigned dci)
 {
+	streams_release(v, dci);
 	if (!v->ring[dci])
 		return;
 	gdrv_ring_fini(v->ring[dci]);
@@ -181,6 +206,36 @@ static struct gdrv_ring *ring_new(struct gdrv_dev *v,
 	return r;
 }
 
+/* A ring for each stream id, and the contexts that name them, §6.2.4.1 */
+static void streams_new(struct gdrv_dev *v, const struct gdrv_epcfg *c)
+{
+	struct gdrv_streams *s = calloc(1, sizeof(*s));
+	const unsigned ntrbs = 64;
+
+	if (!s)
+		abort();
+	s->n = 2u << c->streams;
+	s->array = guestmem_alloc(v->d->gm, s->n * 16u);
+	s->ring = calloc(s->n, sizeof(*s->ring));
+	if (!s->ring)
+		abort();
+	for (unsigned i = 1; i < s->n; i++) {
+		gdrv_ring_init(v->d, &s->ring[i], 1, &ntrbs);
+		s->ring[i].slot = v->slot;
+		s->ring[i].dci = c->dci;
+		s->ring[i].ep_type = c->type;
+		s->ring[i].mps = c->mps;
+		guestmem_w64(v->d->gm, s->array + i * 16u,
+			     gdrv_ring_enqueue(&s->ring[i]) | 1u << 1 | 1u);
+	}
+	v->streams[c->dci] = s;
+	gdrv_in_w32(v, c->dci + 1u, 0,
+		    (uint32_t)c->streams << 10 | 1u << 15 |
+			    (uint32_t)c->interval << 16);
+	gdrv_in_w32(v, c->dci + 1u, 2, (uint32_t)s->array);
+	gdrv_in_w32(v, c->dci + 1u, 3, (uint32_t)(s->array >> 32));
+}
+
 int gdrv_address(struct gdrv_dev *v, bool bsr)
 {
 	struct gdrv_epcfg ep0 = {.dci = 1, .type = EPT_CONTROL, .mps = v->mps0};
@@ -228,6 +283,8 @@ int gdrv_configure(struct gdrv_dev *v, const struct gdrv_epcfg *ep, unsigned n)
 		if (ep[k].dci > entries)
 			entries = ep[k].dci;
 		gdrv_in_ep(v, &ep[k], gdrv_ring_enqueue(r), r->cycle);
+		if (ep[k].streams)
+			streams_new(v, &ep[k]);
 	}
 	gdrv_in_flags(v, 0, add);
 	gdrv_in_slot(v, entries);

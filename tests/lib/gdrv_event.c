@@ -163,7 +163,8 @@ static void take_trb(struct gdrv_ring *r, struct gdrv_event *e,
 static void take_transfer(struct gdrv *d, struct gdrv_event *e)
 {
 	struct gdrv_dev *v = d->dev[e->slot];
-	struct gdrv_ring *r = v && e->dci < 32 ? v->ring[e->dci] : NULL;
+	struct gdrv_ring *r =
+		v && e->dci < 32 ? gdrv_dev_ring(v, e->dci, e->ptr) : NULL;
 	struct gdrv_post *p;
 
 	if (!r || r->state == RING_NONE) {

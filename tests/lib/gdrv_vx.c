@@ -43,6 +43,13 @@ static void vx_released(void *opaque, void *cookie)
 	e->released++;
 }
 
+static uint64_t vx_now(void *opaque)
+{
+	struct gdrv_vx *e = opaque;
+
+	return e->now;
+}
+
 static const struct vxhci_ops vx_ops = {
 	.msix = vx_msix,
 	.wake = vx_wake,
@@ -86,16 +93,22 @@ static void pci_enable(struct vxhci *v)
 }
 
 static int vx_init(struct gdrv_vx *e, struct guestmem *gm,
-		   const char *slot_option, const struct vxhci_ops *ops)
+		   const char *slot_option, const struct vxhci_ops *ops,
+		   bool virtual_time)
 {
+	struct vxhci_ops own = *ops;
 	int rc;
 
 	memset(e, 0, sizeof(*e));
 	e->gm = gm;
+	e->virtual_time = virtual_time;
+	e->now = 1000000000u;
+	if (virtual_time)
+		own.now_ns = vx_now;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->cond, NULL);
 	e->record = gdrv_record_open();
-	rc = vxhci_create_recorded(slot_option, ops, e, e->record, e->err,
+	rc = vxhci_create_recorded(slot_option, &own, e, e->record, e->err,
 				   sizeof(e->err), &e->v);
 	if (rc) {
 		fprintf(stderr, "vxhci_create: %s\n", e->err);
@@ -112,15 +125,21 @@ static int vx_init(struct gdrv_vx *e, struct guestmem *gm,
 int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
 		 const char *slot_option)
 {
-	return vx_init(e, gm, slot_option, &vx_ops);
+	return vx_init(e, gm, slot_option, &vx_ops, false);
 }
 
 int gdrv_vx_init_own(struct gdrv_vx *e, struct guestmem *gm,
 		     const char *slot_option)
 {
-	int r = vx_init(e, gm, slot_option, &vx_own_ops);
+	int r = vx_init(e, gm, slot_option, &vx_own_ops, false);
 
 	return r ? r : vxhci_start(e->v);
+}
+
+int gdrv_vx_init_virtual(struct gdrv_vx *e, struct guestmem *gm,
+			 const char *slot_option)
+{
+	return vx_init(e, gm, slot_option, &vx_ops, true);
 }
 
 void gdrv_vx_fini(struct gdrv_vx *e)
@@ -154,12 +173,26 @@ static void bus_run(void *p)
 	} while (take_wake(e) || timeout == 0);
 }
 
+/* To the next deadline, at most @ns, and what is to be done then */
+static void advance_virtual(struct gdrv_vx *e, uint64_t ns)
+{
+	uint64_t timeout;
+
+	vxhci_dispatch(e->v, &timeout);
+	e->now += timeout < ns ? timeout : ns;
+	bus_run(e);
+}
+
 /* Wait for a wake-up, at most @ns, then work. */
 static void bus_advance(void *p, uint64_t ns)
 {
 	struct gdrv_vx *e = p;
 	struct timespec at;
 
+	if (e->virtual_time) {
+		advance_virtual(e, ns);
+		return;
+	}
 	clock_gettime(CLOCK_REALTIME, &at);
 	at.tv_nsec += (long)(ns % 1000000000);
 	at.tv_sec += (time_t)(ns / 1000000000) + at.tv_nsec / 1000000000;
@@ -187,9 +220,11 @@ static void bus_write(void *p, uint32_t off, unsigned size, uint64_t v)
 
 static uint64_t bus_now(void *p)
 {
+	struct gdrv_vx *e = p;
 	struct timespec t;
 
-	(void)p;
+	if (e->virtual_time)
+		return e->now;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }

@@ -21,7 +21,9 @@ struct gdrv_vx {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool woken;
-	char err[256]; /* vxhci_create()'s line */
+	bool virtual_time; /* the clock moves only in advance() */
+	uint64_t now;      /* then: nanoseconds */
+	char err[256];     /* vxhci_create()'s line */
 };
 
 extern const struct gdrv_bus gdrv_vx_bus;
@@ -35,6 +37,12 @@ int gdrv_vx_init(struct gdrv_vx *e, struct guestmem *gm,
 /* The same, and the controller works on a thread of its own too. */
 int gdrv_vx_init_own(struct gdrv_vx *e, struct guestmem *gm,
 		     const char *slot_option);
+/*
+ * The same on a virtual clock: for devices that have no worker, time passes as
+ * fast as they can use it.
+ */
+int gdrv_vx_init_virtual(struct gdrv_vx *e, struct guestmem *gm,
+			 const char *slot_option);
 void gdrv_vx_fini(struct gdrv_vx *e);
 
 #endif

@@ -7,7 +7,7 @@ set -eu
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
 
-build='gcc libc6-dev make pkg-config libusb-1.0-0-dev libudev-dev libjansson-dev zlib1g-dev'
+build='gcc libc6-dev make pkg-config libusb-1.0-0-dev libudev-dev libjansson-dev zlib1g-dev libpcap-dev'
 guest='busybox-static cpio kmod xz-utils e2fsprogs debian-archive-keyring'
 # what vxhci serve filters its system calls with
 build="$build libseccomp-dev"

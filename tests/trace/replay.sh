@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # replay.sh BUILD [quick] - runs recordings again: those of fixtures/recordings,
 # and, but for `quick`, of every test that drives a controller, made now
-# (BUILD/tests/lib_*_test). Prints `ok` and `FAILED` lines.
+# (BUILD/tests/lib_*_test). With $VXHCI_RECORDINGS, a folder with captures of
+# devices, or one named captures in a folder beside this one, those are run both
+# ways too (BUILD/tests/lib_trace_test). Prints `ok` and `FAILED` lines.
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=$1 KIND=${2:-full}
@@ -22,6 +24,26 @@ verdict() { # STATUS NAME: what the replay said is in $work/out
 	fi
 }
 
+# others' captures: what cannot be a device says why
+captures() {
+	dir=${VXHCI_RECORDINGS:-}
+	for d in "$TOP"/../*/captures; do
+		[ -n "$dir" ] || [ ! -d "$d" ] || dir=$d
+	done
+	[ -n "$dir" ] || return
+	find "$dir" \( -name '*.pcap' -o -name '*.pcapng' -o -name '*.pcap.gz' \
+		-o -name '*.pcapng.gz' \) -print | sort >"$work/list"
+	while read -r f; do
+		name="capture ${f#"$dir"/}"
+		timeout 60 "$BUILD/tests/lib_trace_test" "$f" >"$work/out" 2>&1
+		rc=$?
+		case $(head -n 1 "$work/out") in
+		refused*) name="$name is refused:$(sed 's/.*: it/ it/' "$work/out")" ;;
+		esac
+		verdict $rc "$name"
+	done <"$work/list"
+}
+
 for f in "$TOP"/fixtures/recordings/*.vxrec; do
 	[ -e "$f" ] || continue
 	set --
@@ -38,6 +60,7 @@ for f in "$TOP"/fixtures/recordings/*.vxrec; do
 done
 
 [ "$KIND" != quick ] || exit $bad
+captures
 for t in "$BUILD"/tests/lib_*_test; do
 	name=$(basename "$t")
 	# this one records and replays by itself; these count allocations

@@ -12,8 +12,9 @@ static void create_says_what_is_wrong(void **state)
 		const char *err;
 	} rows[] = {
 		{"30", -EINVAL, "30: no controller: write 30,xhci"},
-		{"30,xhci,replay=f", -EINVAL,
-		 "replay=f: not in this version: leave it out"},
+		{"30,xhci,replay=/none", -ENOENT,
+		 "replay=/none: No such file or directory: give a file that "
+		 "can be read"},
 		/* these need ops.fd_watch, which this VMM does not have */
 		{"30,xhci,bus=1,devaddr=2", -ENOTSUP,
 		 "bus=1,devaddr=2: this program has no physical devices: "

@@ -11,6 +11,9 @@
 
 #include "vmm/slotopt.h"
 
+#define NO_DEV                                                          \
+	"not a bus and an address of 1 to 127: write dev=BUS.ADDRESS, " \
+	"as in dev=1.4"
 #define UNKNOWN                                                             \
 	"unknown option: write bus=, id=, tablet, keyboard, mouse, audio, " \
 	"camera, storage=, zero, replay=, at=, speed=, usb2=, usb3=, pci= " \
@@ -59,7 +62,19 @@ static const struct {
 	{"30,xhci,Storage=x",
 	 "Storage=x: unknown option: did you mean storage=FILE?"},
 	{"30,xhci,usb4=1", "usb4=1: unknown option: did you mean usb2=8?"},
-	{"30,xhci,dev=2", "dev=2: " UNKNOWN},
+	{"30,xhci,dev=2",
+	 "dev=2: no replay= before it: write replay=FILE,dev=2"},
+	{"30,xhci,zero,pace=none",
+	 "pace=none: no replay= before it: write replay=FILE,pace=none"},
+	{"30,xhci,replay=f,pace=fast",
+	 "pace=fast: unknown pace: write pace=recorded or none"},
+	{"30,xhci,replay=f,dev=2", "dev=2: " NO_DEV},
+	{"30,xhci,replay=f,dev=1.0", "dev=1.0: " NO_DEV},
+	{"30,xhci,replay=f,dev=1.128", "dev=1.128: " NO_DEV},
+	{"30,xhci,replay=f,dev=1.2.3", "dev=1.2.3: " NO_DEV},
+	{"30,xhci,replay=f,dev=70000.1", "dev=70000.1: " NO_DEV},
+	{"30,xhci,replay=f,dev=1.2,dev=1.3",
+	 "dev=1.3: dev is given twice for one device: write it once"},
 	{"30,xhci,x", "x: " UNKNOWN},
 	{"30,xhci,=5", "=5: " UNKNOWN},
 	{"30,xhci,averyveryverylongname", "averyveryverylongname: " UNKNOWN},

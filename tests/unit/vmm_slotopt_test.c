@@ -265,6 +265,26 @@ static void what_may_stand_together(void **state)
 	}
 }
 
+static void what_of_a_capture(void **state)
+{
+	struct slotopt o;
+
+	(void)state;
+	parse_ok("1,xhci,replay=a,replay=b,dev=12.127,pace=none,"
+		 "replay=c,pace=recorded,dev=0.1",
+		 &o);
+	assert_int_equal(o.ndevs, 3);
+	assert_int_equal(o.dev[0].dev_addr, 0);
+	assert_false(o.dev[0].at_once);
+	assert_int_equal(o.dev[1].dev_bus, 12);
+	assert_int_equal(o.dev[1].dev_addr, 127);
+	assert_true(o.dev[1].at_once);
+	assert_int_equal(o.dev[2].dev_bus, 0);
+	assert_int_equal(o.dev[2].dev_addr, 1);
+	assert_false(o.dev[2].at_once);
+	slotopt_free(&o);
+}
+
 static void long_texts_are_bounded(void **state)
 {
 	char *text = malloc(SLOTOPT_MAX_TEXT + 16), err[512];
@@ -311,7 +331,8 @@ static void damaged_texts(void **state)
 	static const char whole[] =
 		"0:30:1,xhci,bus=1,devaddr=2,bus=1,port=2.*,id=045e:0823,"
 		"serial=a,,b,storage=x,readonly,at=9,speed=super,usb2=3,"
-		"pci=1b36:000d,reset=never,replay=f,zero,tablet";
+		"pci=1b36:000d,reset=never,replay=f,dev=1.2,pace=none,zero,"
+		"tablet";
 	static const char bytes[] = ",=.:*0x\xff";
 	char text[sizeof(whole)], err[64];
 	struct slotopt o;
@@ -343,6 +364,7 @@ int main(void)
 		cmocka_unit_test(options_belong_to_the_device_before_them),
 		cmocka_unit_test(default_speed_is_the_fastest_with_a_free_port),
 		cmocka_unit_test(what_may_stand_together),
+		cmocka_unit_test(what_of_a_capture),
 		cmocka_unit_test(long_texts_are_bounded),
 		cmocka_unit_test(thirty_devices_and_no_more),
 		cmocka_unit_test(damaged_texts),
