@@ -8,7 +8,7 @@ set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/guest.sh"
 
-ALL='linux-6.1-bot linux-newest-uas linux-newest-audio edk2 seabios u-boot ipxe'
+ALL='linux-6.1-bot linux-newest-uas edk2 seabios u-boot ipxe'
 DIR=$TOP/fixtures/recordings
 
 # one NAME TO - a recording of that name in the folder TO
