@@ -3,7 +3,8 @@
 # matrix.sh [ROW…|short] - `make check-guests`: each driver there is for an xHCI,
 # with vxhci as the machine's only USB controller, uses a disk or boots from it:
 # Linux, EDK2, SeaBIOS, U-Boot, iPXE. Ends with a table. A row is a function
-# row_NAME below; `short` are those of `make check`.
+# row_NAME below; `short` are those of `make check`. With MATRIX_RECORD=DIR a
+# recording of each row is left in DIR, and KEYBOARD=1 plugs a keyboard in too.
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/guest.sh"
@@ -13,7 +14,7 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 ALL='linux-6.1 linux-6.12 linux-newest linux-iommu linux-arm64 ovmf aavmf seabios
 	u-boot ipxe'
 SHORT='linux-6.12 linux-iommu ovmf aavmf seabios u-boot ipxe'
-TIMEOUT=${TIMEOUT:-240}
+KEYS=${KEYBOARD:+,keyboard}
 allow=$(grep -v '^#' "$TOP/tests/guest/dmesg.allow" | paste -sd '|' -)
 
 # disk_random MIB - $WORK/disk.img; what Linux copies on it is MIB from AT
@@ -38,7 +39,7 @@ ESC=$(printf '\033')
 
 # linux [QEMU ARGUMENT…] - boots and uses $WORK/disk.img
 linux() {
-	SLOTS="30,xhci,storage=$WORK/disk.img,speed=$SPEED"
+	SLOTS="30,xhci,storage=$WORK/disk.img,speed=$SPEED$KEYS"
 	guest_boot "$TOP/tests/guest/matrix.guest.sh" K="$row:" ALLOW="$allow" \
 		SECTORS=$(($(wc -c <"$WORK/disk.img") / 512)) AT=$AT MIB=$MIB \
 		IOMMU="${IOMMU:-}" -- "$@"
@@ -140,7 +141,7 @@ disk_booted() {
 }
 row_seabios() {
 	disk_bootable || return 1
-	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-high}"
+	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-high}$KEYS"
 	serial_boot x86 && disk_booted
 }
 
@@ -148,7 +149,7 @@ row_seabios() {
 # is named by PCI function, port, configuration and interface.
 row_ipxe() {
 	firmware=$("$TOP/tests/rig/firmware.sh") && disk_bootable || return 1
-	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-super}"
+	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-super}$KEYS"
 	case ${SPEED:-super} in super) port=9 ;; *) port=1 ;; esac
 	cat >"$WORK/script" <<-E
 	#!ipxe
@@ -167,7 +168,7 @@ row_u_boot() {
 	disk_random 4
 	crc=$(head -c 1M "$WORK/disk.img" | gzip -1 | tail -c 8 |
 		od -An -tx4 -N4 | tr -d ' ')
-	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-super}"
+	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-super}$KEYS"
 	serial_boot arm -bios "$firmware/usr/lib/u-boot/qemu_arm64/u-boot.bin" ||
 		return 1
 	expect_ok 60 'Hit any key' 'starts' && serial_type '' &&
@@ -193,6 +194,8 @@ row_u_boot() {
 run() (
 	row=$1
 	guest_work matrix
+	[ -z "${MATRIX_RECORD:-}" ] ||
+		SERVE_ARGS="--record $MATRIX_RECORD/$row.vxrec"
 	"row_$(echo "$row" | tr '.-' '__')"
 )
 

@@ -24,7 +24,7 @@ host_played() {
 	sed -n 's/.*audio: played //p' "$WORK/vxhci.log" | tail -n 1
 }
 
-SERVE_ARGS=-v
+SERVE_ARGS="-v ${MEDIA_RECORD:+--record $MEDIA_RECORD}"
 SLOTS="30,xhci,audio,speed=full,audio,speed=high,camera"
 allow=$(grep -v '^#' "$TOP/tests/guest/dmesg.allow" | paste -sd '|' -)
 echo "guest: Debian kernel $KERNEL, sound and pictures"
