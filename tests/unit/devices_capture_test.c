@@ -164,26 +164,25 @@ static void what_is_no_capture_of_usb(void **state)
 	assert_int_equal(read_bytes("", 0), -EINVAL);
 	assert_int_equal(read_bytes("not a capture\n", 14), -EINVAL);
 	/* Ethernet */
-	assert_int_equal(capture_read(fmemopen(file, pcap_of(file, 1, rec, 64),
-					       "rb"),
-				      &c, err, sizeof(err)),
-			 -EINVAL);
+	assert_int_equal(
+		capture_read(fmemopen(file, pcap_of(file, 1, rec, 64), "rb"),
+			     &c, err, sizeof(err)),
+		-EINVAL);
 	assert_string_equal(err, "link type 1 is no USB traffic that is known "
 				 "here: give a capture of link types 189, 220 "
 				 "(usbmon) and 249 (USBPcap)");
 	/* a record that is none */
-	assert_int_equal(capture_read(fmemopen(file, pcap_of(file, 220, rec,
-							      64),
-					       "rb"),
-				      &c, err, sizeof(err)),
-			 -EINVAL);
+	assert_int_equal(
+		capture_read(fmemopen(file, pcap_of(file, 220, rec, 64), "rb"),
+			     &c, err, sizeof(err)),
+		-EINVAL);
 	assert_string_equal(err, "record 1: no event of a transfer: the file "
 				 "is damaged, give another");
 	/* no record */
 	pcap_of(file, 220, rec, 0);
-	assert_int_equal(capture_read(fmemopen(file, 24, "rb"), &c, err,
-				      sizeof(err)),
-			 -EINVAL);
+	assert_int_equal(
+		capture_read(fmemopen(file, 24, "rb"), &c, err, sizeof(err)),
+		-EINVAL);
 	assert_string_equal(err, "no transfer in it: give another file");
 }
 
@@ -312,8 +311,8 @@ static void put_bare(void)
 	put_file("bare.pcap", file, pcap_of(file, 220, rec, 64));
 }
 
-#define MOUSE                                                           \
-	"12010002000000086D04C077000100000001"                          \
+#define MOUSE                                  \
+	"12010002000000086D04C077000100000001" \
 	"0902220001010080320904000001030102000921110100012232000705810304000A"
 
 static void descriptors_from_a_description(void **state)
@@ -346,8 +345,7 @@ static void descriptors_from_a_description(void **state)
 			 rows[i].speed);
 		put_file("bare.umockdev", "", 0);
 		put_file(rows[i].file, text, strlen(text));
-		assert_int_equal(open_one("/bare.pcap", 0, 0, err,
-					  sizeof(err)),
+		assert_int_equal(open_one("/bare.pcap", 0, 0, err, sizeof(err)),
 				 rows[i].want);
 	}
 	/* cut off and damaged, it is one or it is not */

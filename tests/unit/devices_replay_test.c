@@ -86,8 +86,9 @@ static void the_last_answer_again(void **state)
 	}
 	/* a stall too */
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(ask(d, 0x80, 6, 0x2900, 0, b, 64, 2 * MS * 1000),
-				 -EPIPE);
+		assert_int_equal(
+			ask(d, 0x80, 6, 0x2900, 0, b, 64, 2 * MS * 1000),
+			-EPIPE);
 	assert_int_equal(fake.logs, 0);
 	close_dev(d);
 }
@@ -99,10 +100,10 @@ static void standard_requests_follow(void **state)
 		uint16_t value, index, len;
 		int want;
 	} rows[] = {
-		{0x00, 9, 2, 0, 0, 0},      {0x80, 8, 0, 0, 1, 1},
+		{0x00, 9, 2, 0, 0, 0},       {0x80, 8, 0, 0, 1, 1},
 		{0x00, 9, 77, 0, 0, -EPIPE}, {0x80, 0, 0, 0, 2, 2},
-		{0x82, 0, 0, 0x81, 2, 2},   {0x02, 1, 0, 0x81, 0, 0},
-		{0x81, 10, 0, 0, 1, 1},     {0x81, 10, 0, 9, 1, -EPIPE},
+		{0x82, 0, 0, 0x81, 2, 2},    {0x02, 1, 0, 0x81, 0, 0},
+		{0x81, 10, 0, 0, 1, 1},      {0x81, 10, 0, 9, 1, -EPIPE},
 		{0x01, 11, 9, 0, 0, -EPIPE}, {0x00, 48, 0, 0, 6, -EPIPE},
 		{0x00, 3, 48, 0, 0, -EPIPE}, {0x00, 3, 2, 0, 0, -EPIPE},
 	};

@@ -342,4 +342,54 @@ const char *vxhci_state_name(enum vxhci_state state)
 	return "";
 }
 
+int vxhci_input_key(struct vxhci *v, unsigned port, unsigned usage, bool down)
+{
+	(void)v;
+	(void)port;
+	(void)usage;
+	(void)down;
+	return -ENOTSUP;
+}
+
+int vxhci_input_button(struct vxhci *v, unsigned port, enum vxhci_button button,
+		       bool down)
+{
+	return vxhci_input_key(v, port, button, down);
+}
+
+int vxhci_input_abs(struct vxhci *v, unsigned port, int x, int y)
+{
+	(void)x;
+	(void)y;
+	return vxhci_input_key(v, port, 0, false);
+}
+
+int vxhci_input_rel(struct vxhci *v, unsigned port, int dx, int dy)
+{
+	return vxhci_input_abs(v, port, dx, dy);
+}
+
+int vxhci_input_wheel(struct vxhci *v, unsigned port, int up, int right)
+{
+	return vxhci_input_abs(v, port, up, right);
+}
+
+int vxhci_media_insert(struct vxhci *v, unsigned port, unsigned lun,
+		       const char *path, bool readonly, bool force,
+		       char *errbuf, size_t errlen)
+{
+	(void)port;
+	(void)lun;
+	(void)readonly;
+	(void)force;
+	return vxhci_attach(v, path, NULL, errbuf, errlen, NULL);
+}
+
+int vxhci_media_eject(struct vxhci *v, unsigned port, unsigned lun, bool force,
+		      char *errbuf, size_t errlen)
+{
+	return vxhci_media_insert(v, port, lun, NULL, false, force, errbuf,
+				  errlen);
+}
+
 #endif
