@@ -227,6 +227,7 @@ static int ctls_end(struct serve *s)
 		control_finish(s->control, c->later, NULL, CONTROL_FAILED,
 			       "the process ends");
 		c->later = NULL;
+		serve_ctl_join(c);
 		err = err || c->late ? err : c->err;
 		serve_ctl_free(c);
 	}

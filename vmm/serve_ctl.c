@@ -199,12 +199,18 @@ void serve_ctl_stop(struct serve_ctl *c)
 		loop_stop(c->loop);
 }
 
+void serve_ctl_join(struct serve_ctl *c)
+{
+	if (c->started)
+		pthread_join(c->thread, NULL);
+	c->started = false;
+}
+
 void serve_ctl_free(struct serve_ctl *c)
 {
 	struct serve_ctl **at = &c->s->ctls;
 
-	if (c->started)
-		pthread_join(c->thread, NULL);
+	serve_ctl_join(c);
 	ctl_take_down(c); /* what is left, if anything */
 	if (c->inited) {
 		loop_fds_fini(&c->fds);

@@ -97,6 +97,8 @@ int serve_ctl_run(struct serve_ctl *c);
 void serve_ctl_stop(struct serve_ctl *c);
 /* Wait for its end if it runs, and free it. */
 void serve_ctl_free(struct serve_ctl *c);
+/* Wait for its thread, which was told to end: c->err is there. */
+void serve_ctl_join(struct serve_ctl *c);
 
 /* serve_control.c */
 /* Listen as s->o->control says, if it does. 0 or the exit code, told. */

@@ -8,6 +8,8 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/guest.sh"
 
 KERNEL=${1:-newest} CPUS=2 RESETS=1 TIMEOUT=${TIMEOUT:-220}
+# without a HPET time stands still after S3, now and then
+MACHINE=,hpet=on
 guest_work storage
 
 # Random below HALF on one disk and above it on the other; the guest copies
