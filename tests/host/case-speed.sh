@@ -5,7 +5,7 @@
 SPEED_LEN=16384 SPEED_FLIGHT=8 SPEED_N=64 # 8 MiB
 SPEED_URBS=$((SPEED_FLIGHT * SPEED_N))
 speed_kb() { awk -v s="$1" -v n=$((SPEED_LEN * SPEED_URBS)) \
-	'BEGIN { printf "%d\n", s > 0 ? n / s / 1000 : 0 }'; }
+	'BEGIN { printf "%d\n", (s > 0 ? n / s / 1000 : 0) }'; }
 speed_l2() { # CASE
 	L2_SECONDS=200 l2 "testusb \$(usb_node 0525:a4a0) $SPEED_N $SPEED_LEN 0 $SPEED_FLIGHT $1" |
 		sed -n "s/^$1 ok //p"
