@@ -63,7 +63,8 @@ LIBS := $(PKG_LIBS) -lpthread
 LAYERS := emu pmapper hostusb devices vmm
 SRC := $(foreach l,$(LAYERS),$(wildcard $(l)/*.c))
 # the program's own files; everything else is the library
-PROG_SRC := $(wildcard vmm/main.c vmm/cmd_*.c vmm/vfu_*.c vmm/serve*.c vmm/control*.c)
+PROG_SRC := $(wildcard vmm/main.c vmm/cmd_*.c vmm/vfu_*.c vmm/serve*.c \
+	vmm/control*.c vmm/manage*.c)
 LIB_SRC := $(filter-out $(PROG_SRC),$(SRC))
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 

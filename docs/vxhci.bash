@@ -8,15 +8,15 @@ _vxhci() {
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'serve attach detach status monitor input list replay help' -- "$cur")
+			'serve attach detach status monitor input manage list replay help' -- "$cur")
 		return
 	fi
 	case $prev in
-	--socket | --control | --pcap | --record)
+	--socket | --control | --config | --pcap | --record)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--slot | -s | --port | --rule | --ready-fd)
+	--slot | -s | --port | --rule | --explain | --ready-fd)
 		return
 		;;
 	esac
@@ -27,11 +27,12 @@ _vxhci() {
 	status) opts='--control --slot --json' ;;
 	monitor) opts='--control --json' ;;
 	input) opts='--control --slot --port' ;;
+	manage) opts='--config --check --explain --ready-fd --verbose' ;;
 	list) opts='--json' ;;
 	replay) opts='--explain --stats' ;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W \
-			'serve attach detach status monitor input list replay' -- "$cur")
+			'serve attach detach status monitor input manage list replay' -- "$cur")
 		return
 		;;
 	esac

@@ -67,5 +67,6 @@ int cmd_detach(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
 int cmd_input(int argc, char **argv);
+int cmd_manage(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 #endif

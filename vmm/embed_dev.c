@@ -128,28 +128,6 @@ int embed_need_usb(struct vxhci *v, char *err, size_t errlen)
 	return 0;
 }
 
-void embed_match(const struct slot_dev *d, struct usb_match *m)
-{
-	m->bus = d->bus;
-	switch (d->kind) {
-	case SLOT_ADDR:
-		m->kind = MATCH_ADDR;
-		m->addr = d->devaddr;
-		break;
-	case SLOT_PATH:
-		m->kind = d->below ? MATCH_BELOW : MATCH_PATH;
-		m->npath = d->path_len;
-		memcpy(m->path, d->path, sizeof(m->path));
-		break;
-	default:
-		m->kind = MATCH_ID;
-		m->vid = d->vendor;
-		m->pid = d->product;
-		if (d->serial != NULL)
-			snprintf(m->serial, sizeof(m->serial), "%s", d->serial);
-	}
-}
-
 /* @fd of one that was handed over, or -1. */
 static int plug_physical(struct vxhci *v, const struct embed_dev *w, int fd,
 			 char *err, size_t errlen)

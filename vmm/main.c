@@ -14,6 +14,7 @@ static const struct cmd commands[] = {
 	{"status", "show controllers and devices", cmd_status},
 	{"monitor", "show what happens to devices", cmd_monitor},
 	{"input", "type and point with built-in devices", cmd_input},
+	{"manage", "give devices to VMs by rules", cmd_manage},
 	{"list", "list the host's USB devices", cmd_list},
 	{"replay", "run recordings again", cmd_replay},
 };
