@@ -4,6 +4,8 @@
  * a guest that finds the disk in the controller's port. See embedding.md.
  *
  *	cc embed-example.c $(pkg-config --cflags --libs vxhci) -o embed-example
+ *
+ * `embed-example thread` has the library's thread in place of its own loop.
  */
 #define _GNU_SOURCE /* ppoll(), pipe2() */
 #include <errno.h>
@@ -102,6 +104,13 @@ static const struct vxhci_ops ops = {
 	.fd_watch = on_fd_watch,
 };
 
+/* The same VMM without a loop: the library's thread does that. */
+static const struct vxhci_ops ops_without_loop = {
+	.msix = on_msix,
+	.log = on_log,
+	.mem_released = on_mem_released,
+};
+
 /* The controller's loop: a thread of its own here. */
 static void *loop_run(void *arg)
 {
@@ -160,13 +169,14 @@ static void bar_write(struct vm *vm, uint32_t off, unsigned size, uint64_t val)
 		update_routes(vm);
 }
 
-static int start(struct vm *vm, const char *slot_option)
+static int start(struct vm *vm, const char *slot_option, bool without_loop)
 {
 	char why[512];
 	uint8_t cap;
 	int r;
 
-	r = vxhci_create(slot_option, &ops, vm, why, sizeof(why), &vm->v);
+	r = vxhci_create(slot_option, without_loop ? &ops_without_loop : &ops,
+			 vm, why, sizeof(why), &vm->v);
 	if (r < 0) {
 		fprintf(stderr, "%s\n", why);
 		return r;
@@ -232,6 +242,47 @@ static bool guest_sees_device(struct vm *vm)
 	return portsc & 1;
 }
 
+/* Plug in one more, and wait until the guest has two. */
+static bool guest_sees_another(struct vm *vm)
+{
+	uint32_t op = reg(vm, 0x00) & 0xff, ports = reg(vm, 0x04) >> 24;
+	unsigned id, connected = 0;
+	char why[512];
+
+	if (vxhci_attach(vm->v, "tablet", NULL, why, sizeof(why), &id) < 0) {
+		fprintf(stderr, "%s\n", why);
+		return false;
+	}
+	for (int i = 0; connected != 2 && i < 5000; i++) {
+		usleep(1000);
+		connected = 0;
+		for (uint32_t n = 0; n < ports; n++)
+			connected += reg(vm, op + 0x400 + 16 * n) & 1;
+	}
+	printf("%u devices\n", connected);
+	return connected == 2;
+}
+
+/* The console says where the pointer is on its screen. */
+static void console_pointer(struct vm *vm, int x, int y, int width, int height)
+{
+	int r = vxhci_input_abs(vm->v, 0, x * VXHCI_ABS_MAX / (width - 1),
+				y * VXHCI_ABS_MAX / (height - 1));
+
+	if (r == -ENOTCONN)
+		printf("the guest does not use its tablet yet\n");
+}
+
+static void print_stats(struct vm *vm)
+{
+	struct vxhci_stats stats;
+
+	vxhci_get_stats(vm->v, &stats);
+	printf("%llu events, %llu interrupts\n",
+	       (unsigned long long)stats.events,
+	       (unsigned long long)stats.interrupts);
+}
+
 static void stop(struct vm *vm, pthread_t loop)
 {
 	pthread_mutex_lock(&vm->lock);
@@ -242,14 +293,36 @@ static void stop(struct vm *vm, pthread_t loop)
 	vxhci_destroy(vm->v);
 }
 
-int main(void)
+/* All of it, with a guest of few lines */
+static bool run(struct vm *vm, const char *slot_option, bool without_loop)
+{
+	pthread_t loop;
+	bool ok;
+
+	if (start(vm, slot_option, without_loop) < 0)
+		return false;
+	if (without_loop ? vxhci_start(vm->v) != 0
+			 : pthread_create(&loop, NULL, loop_run, vm) != 0)
+		abort();
+	ok = guest_sees_device(vm) && guest_sees_another(vm);
+	console_pointer(vm, 400, 300, 800, 600);
+	print_stats(vm);
+	vxhci_reset(vm->v); /* the machine is reset, or goes */
+	vxhci_mem_unmap(vm->v, RAM_GPA, RAM_SIZE);
+	if (without_loop)
+		vxhci_destroy(vm->v);
+	else
+		stop(vm, loop);
+	return ok && vm->released;
+}
+
+int main(int argc, char **argv)
 {
 	char image[] = "/tmp/embed-example.XXXXXX", slot_option[128];
 	struct vm vm = {.lock = PTHREAD_MUTEX_INITIALIZER,
 			.cond = PTHREAD_COND_INITIALIZER};
 	int fd = mkstemp(image);
-	bool ok = false;
-	pthread_t loop;
+	bool ok;
 
 	for (int i = 0; i < MAX_FDS; i++)
 		vm.fds[i].fd = -1;
@@ -263,15 +336,7 @@ int main(void)
 	memset(vm.ram, 0, RAM_SIZE);
 	snprintf(slot_option, sizeof(slot_option),
 		 "30,xhci,storage=%s,speed=super", image);
-	if (start(&vm, slot_option) == 0) {
-		if (pthread_create(&loop, NULL, loop_run, &vm) != 0)
-			abort();
-		ok = guest_sees_device(&vm);
-		vxhci_reset(vm.v); /* the machine is reset, or goes */
-		vxhci_mem_unmap(vm.v, RAM_GPA, RAM_SIZE);
-		stop(&vm, loop);
-		ok = ok && vm.released;
-	}
+	ok = run(&vm, slot_option, argc > 1 && !strcmp(argv[1], "thread"));
 	unlink(image);
 	free(vm.ram);
 	return ok ? 0 : 1;

@@ -96,6 +96,9 @@ result "the example, with the shared library" $?
 LD_LIBRARY_PATH=$lib timeout 30 "$work/shared" >"$work/out" &&
 	grep -q '^port .*connected$' "$work/out"
 result "it finds its disk" $?
+LD_LIBRARY_PATH=$lib timeout 30 "$work/shared" thread >"$work/out" &&
+	grep -q '^2 devices$' "$work/out"
+result "and with the library's thread" $?
 # shellcheck disable=SC2086
 "$CC" $strict docs/embed-example.c $static -o "$work/static" &&
 	! readelf -d "$work/static" | grep -q libvxhci
