@@ -171,6 +171,50 @@ static void test_two_controllers(struct test *t)
 	machine_free(&t->m);
 }
 
+/* A person at the keyboard, as slow as the guest's clock ticks */
+struct typist {
+	const char *const *keys; /* names, to a NULL */
+	unsigned at;             /* two for each key: down, up */
+	bool lost;
+};
+
+static void type_next(struct machine *m, void *arg)
+{
+	struct typist *p = arg;
+	const char *key = p->keys[p->at / 2];
+
+	if (key == NULL || strstr(m->console, "\n>") == NULL)
+		return; /* nobody has asked yet */
+	if (vxhci_input_key(m->slot[0].v, 0, vxhci_key_usage(key),
+			    p->at % 2 == 0) != 0)
+		p->lost = true;
+	p->at++;
+}
+
+/* What is typed, through the library, is what INT 16h reads */
+static void test_keyboard(struct test *t)
+{
+	static const char *const keys[] = {"v", "x", "h", "c",     "i",
+					   "1", "2", "a", "enter", NULL};
+	struct typist p = {.keys = keys};
+	const char *name = "keyboard";
+	char opt[160];
+
+	snprintf(opt, sizeof(opt), "30,xhci,keyboard,storage=%s", t->image[0]);
+	if (machine_init(&t->m, t->bios) < 0 || !fill_disks(t, 1, true, 4) ||
+	    machine_add(&t->m, opt) < 0) {
+		result(t, false, name, "a machine with a keyboard");
+	} else {
+		t->m.on_idle = type_next;
+		t->m.on_idle_arg = &p;
+		if (boots(t, name, 1))
+			result(t,
+			       !p.lost && strstr(t->m.console, ">vxhci12a\n"),
+			       name, "what is typed is read, in order");
+	}
+	machine_free(&t->m);
+}
+
 static bool load(struct test *t, const char *file)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -200,6 +244,7 @@ int main(int argc, char **argv)
 	test_one_disk(t, "high");
 	test_one_disk(t, "full");
 	test_two_controllers(t);
+	test_keyboard(t);
 	for (unsigned i = 0; i < 2; i++) {
 		close(t->fd[i]);
 		unlink(t->image[i]);
