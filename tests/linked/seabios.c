@@ -103,7 +103,9 @@ static bool log_has_speed(const struct test *t, const char *speed)
 	return at && strncasecmp(at + 1, speed, strlen(speed)) == 0;
 }
 
-static bool boots(struct test *t, const char *name, unsigned run)
+/* @waiting: interrupt transfers that a keyboard may have at any time */
+static bool boots(struct test *t, const char *name, unsigned run,
+		  unsigned waiting)
 {
 	struct vxhci_stats s;
 	int step = machine_boot(&t->m, BOOT_SECONDS);
@@ -116,7 +118,7 @@ static bool boots(struct test *t, const char *name, unsigned run)
 	for (unsigned i = 0; i < MACHINE_SLOTS && t->m.slot[i].v; i++) {
 		vxhci_get_stats(t->m.slot[i].v, &s);
 		used = used && t->m.slot[i].accesses > 100 &&
-		       s.in_flight == 0 && s.transfers > 10;
+		       s.in_flight <= waiting && s.transfers > 10;
 	}
 	snprintf(what, sizeof(what),
 		 "boot %u: each controller was used, and is idle again", run);
@@ -138,7 +140,7 @@ static void test_one_disk(struct test *t, const char *speed)
 		return;
 	}
 	for (unsigned run = 1; run <= 2; run++) {
-		if (!fill_disks(t, 1, false, run) || !boots(t, speed, run))
+		if (!fill_disks(t, 1, false, run) || !boots(t, speed, run, 0))
 			break;
 		result(t, log_has_speed(t, speed), speed, "the port's speed");
 		result(t, has_copy(t, 0, DISK_OWN, 0, run), speed,
@@ -161,7 +163,7 @@ static void test_two_controllers(struct test *t)
 	if (machine_init(&t->m, t->bios) < 0 || !fill_disks(t, 2, false, 3) ||
 	    machine_add(&t->m, opt[0]) < 0 || machine_add(&t->m, opt[1]) < 0) {
 		result(t, false, name, "a machine with disks");
-	} else if (boots(t, name, 1)) {
+	} else if (boots(t, name, 1, 0)) {
 		booted = has_copy(t, 0, DISK_OWN, 0, 3) ? 0 : 1;
 		result(t, has_copy(t, booted, DISK_OWN, booted, 3), name,
 		       "the disk that booted");
@@ -207,7 +209,7 @@ static void test_keyboard(struct test *t)
 	} else {
 		t->m.on_idle = type_next;
 		t->m.on_idle_arg = &p;
-		if (boots(t, name, 1))
+		if (boots(t, name, 1, 1))
 			result(t,
 			       !p.lost && strstr(t->m.console, ">vxhci12a\n"),
 			       name, "what is typed is read, in order");
