@@ -58,6 +58,7 @@ n=0
 for src in emu/*.c pmapper/*.c hostusb/*.c devices/*.c vmm/*.c; do
 	case $src in
 	vmm/main.c | vmm/cmd_*.c | vmm/vfu_*.c | vmm/serve*.c) continue ;;
+	vmm/control*.c | vmm/manage*.c) continue ;;
 	esac
 	# shellcheck disable=SC2086
 	"$CC" $flags -Wall -Wextra -Werror -c -o "$work/o" "$src" || {
