@@ -57,9 +57,17 @@ cases() {
 			echo "$c not run"
 	done >>/tmp/failed
 }
-unlink_retries() { dmesg | grep -c 'unlink retry'; }
-# Those that the driver made by unlinking what was just done are no fault, a
-# flood of them is. What else it says at level error it counts as passed.
+# unlink_retries SINCE - how many there were, and the ms that the driver spun
+unlink_retries() {
+	dmesg | awk -v since="$1" '/unlink retry/ { sub(/^[[] */, ""); t = $1 + 0
+		if (t < since) next
+		if (t - last < 0.001) spun += t - last
+		last = t; n++ }
+		END { printf "%d %d\n", n, spun * 1000 }'
+}
+now() { cut -d' ' -f1 /proc/uptime; }
+# Those that the driver made by unlinking what was just done are no fault, nor is
+# a burst while the cpu that completes it waits for its host; a flood is. What else it says at level error it counts as passed.
 quiet() {
 	warnings | grep -iE 'xhci|usb' | grep -vE "$ALLOW" |
 		grep -vE 'unlink retry|module verification' >/tmp/said
@@ -72,22 +80,23 @@ quiet() {
 report() {
 	total=$(awk '$2 == "ok" { n++ } $1 == "total" { t += $2 }
 		END { printf "%d runs in %.1f s", n, t }' /tmp/cases)
-	retries=$(unlink_retries)
+	# shellcheck disable=SC2046
+	set -- "$1" $(unlink_retries "$retries_since")
 	if [ -s /tmp/failed ]; then
 		fail "$K $1: $total, but: $(paste -sd , /tmp/failed)"
 	elif [ ! -s /tmp/cases ]; then
 		fail "$K $1: nothing was run"
-	elif [ $((retries - retries_before)) -gt $((25 * N)) ]; then
-		fail "$K $1: $((retries - retries_before)) unlink retries"
+	elif [ "$2" -gt $((25 * N)) ] && [ "$3" -gt 100 ]; then
+		fail "$K $1: $2 unlink retries, $3 ms"
 	elif ! quiet; then
 		fail "$K $1: $total, but the kernel warns"
 	else
-		ok "$K $1: $total, $((retries - retries_before)) unlink retries"
+		ok "$K $1: $total, $2 unlink retries"
 	fi
 	awk '$2 == "ok" { printf "%s:%s ", $1, $3 } END { print "" }' /tmp/cases
 	: >/tmp/failed
 	: >/tmp/cases
-	retries_before=$retries
+	retries_since=$(now)
 }
 
 bulk() { # SPEED
@@ -149,7 +158,7 @@ wait_for 20 all_there || {
 }
 usb_tree
 ok "$K three devices found"
-retries_before=$(unlink_retries)
+retries_since=$(now)
 check "$K no warning in the kernel log" quiet
 
 check "$K bulk and isochronous endpoints bound" bind 1
