@@ -159,6 +159,9 @@ if [ "$kind" != quick ]; then
 	export VXHCI="$TOP/$B/vxhci"
 	case $B in /*) VXHCI=$B/vxhci ;; esac
 	step "QEMU" tests/rig/qemu.sh
+	# shellcheck disable=SC2016
+	step "without io_uring" tests/rig/no-io-uring.pl perl -MPOSIX=ENOSYS -e \
+		'exit !(syscall(425, 1, 0) == -1 && $! == ENOSYS)'
 	for k in $KERNELS; do
 		step "kernel $k" tests/rig/kernel.sh "$k" || continue
 		results "guest $k" tests/guest/storage.sh "$k"

@@ -183,7 +183,7 @@ unset MAKEFLAGS MAKELEVEL
 make -s -C "$TOP" B="$B" host-programs || exit 1
 cp "$VXHCI" "$SHARE/vxhci" || exit 1
 cp "$bin/"*/* "$SHARE/" || exit 1
-cp "$TOP"/tests/host/*.sh "$SHARE/"
+cp "$TOP"/tests/host/*.sh "$TOP/tests/rig/no-io-uring.pl" "$SHARE/"
 share_l2 || exit 1
 qemu=$("$TOP/tests/rig/qemu.sh") || exit 1
 

@@ -115,7 +115,7 @@ l2_start() {
 	l2_t0=$(now)
 	l2_accel=$(l2_accel)
 	case $l2_accel in kvm) l2_cpu=host ;; *) l2_cpu=qemu64 ;; esac
-	"$QEMU" -nodefaults -no-user-config -display none -no-reboot \
+	/w/no-io-uring.pl "$QEMU" -nodefaults -no-user-config -display none -no-reboot \
 		-machine q35,memory-backend=mem,vmport=off,hpet=off \
 		-accel "$l2_accel" -cpu $l2_cpu \
 		-smp 1 -m 512 \

@@ -203,7 +203,8 @@ guest_boot() {
 	mkfifo "$WORK/in" "$WORK/out" "$WORK/mon.in" "$WORK/mon.out"
 	exec 4<>"$WORK/in" 5<>"$WORK/mon.in" 6<>"$WORK/mon.out"
 	[ -n "$RESETS" ] || set -- -no-reboot "$@"
-	timeout "$TIMEOUT" "$qemu" -nodefaults -no-user-config -display none \
+	timeout "$TIMEOUT" "$TOP/tests/rig/no-io-uring.pl" "$qemu" \
+		-nodefaults -no-user-config -display none \
 		-machine "$machine,memory-backend=mem$MACHINE" \
 		-accel "$accel" -cpu "$(guest_cpu)" -smp "$CPUS" -m "$MEM" \
 		-object "memory-backend-memfd,id=mem,size=${MEM}M,share=on" \

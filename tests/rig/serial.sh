@@ -26,7 +26,8 @@ serial_boot() {
 	mkfifo "$WORK/in"
 	exec 4<>"$WORK/in"
 	result_last=$(now_ms) boot_bad=0
-	timeout "$TIMEOUT" "$qemu" -nodefaults -no-user-config -display none \
+	timeout "$TIMEOUT" "$TOP/tests/rig/no-io-uring.pl" "$qemu" \
+		-nodefaults -no-user-config -display none \
 		-machine "$machine,memory-backend=mem$MACHINE" \
 		-accel "$accel" -cpu $cpu -m "$MEM" \
 		-object "memory-backend-memfd,id=mem,size=${MEM}M,share=on" \
