@@ -126,12 +126,15 @@ static bool can_send(const struct pci_fn *f, unsigned vector)
 	return f->told_master && !(msix_enabled(f) && vector_masked(f, vector));
 }
 
-/* PCI 3.0 §6.8.1.6: the low bits of data are the vector's */
+/*
+ * PCI 3.0 §6.8.1.6: the low bits of data are the vector's. A client that keeps
+ * the table knows which message a vector's is, be it of MSI-X or MSI.
+ */
 static void send(struct pci_fn *f, unsigned vector)
 {
 	unsigned n = 1u << MSI_MME(msi_control(f));
 
-	if (msix_enabled(f)) {
+	if (f->external || msix_enabled(f)) {
 		f->ops->msix(f->host, vector);
 		return;
 	}

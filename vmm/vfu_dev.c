@@ -108,6 +108,19 @@ static void region_write(struct vfu_dev *d, const struct vfu_req *req)
 	}
 }
 
+/* Is there an MSI capability (PCI 3.0 §6.8.1) in the list? */
+static bool has_msi(struct vxhci *v)
+{
+	uint32_t at = vxhci_cfg_read(v, 0x34, 1);
+
+	for (unsigned hops = 0; at >= 0x40 && hops < 48; hops++) {
+		if (vxhci_cfg_read(v, at, 1) == 0x05)
+			return true;
+		at = vxhci_cfg_read(v, at + 1, 1) & 0xfc;
+	}
+	return false;
+}
+
 /*
  * The handlers: 0 and *ret_size, or -errno with nothing put at @out that
  * matters.
@@ -117,6 +130,9 @@ static int do_version(struct vfu_dev *d, const struct vfu_req *req,
 {
 	(void)fds;
 	d->agreed = true;
+	d->irq.has_msi = has_msi(d->v);
+	/* the client knows address and data of each vector */
+	vxhci_msix_external(d->v, d->msix);
 	*ret_size = vfu_reply_ok(req, out);
 	return 0;
 }
@@ -198,26 +214,26 @@ static int do_region_info(struct vfu_dev *d, const struct vfu_req *req,
 }
 
 /*
- * Only MSI-X. INTx and MSI are there with no vector, and the other two are
- * refused: QEMU warns of one that is there and empty.
+ * MSI-X, and MSI where the device has it. INTx is there with no vector, and the
+ * other two are refused: QEMU warns of one that is there and empty.
  */
 static int do_irq_info(struct vfu_dev *d, const struct vfu_req *req,
 		       struct vfu_fds *fds, uint8_t *out, size_t *ret_size)
 {
-	bool msix = req->u.info.index == VFU_IRQ_MSIX;
+	bool msg = req->u.info.index == VFU_IRQ_MSIX ||
+		   (req->u.info.index == VFU_IRQ_MSI && d->irq.has_msi);
 
-	(void)d;
 	(void)fds;
 	if (req->u.info.index > VFU_IRQ_MSIX)
 		return -EINVAL;
-	*ret_size = vfu_reply_irq_info(req, msix ? VFU_IRQ_INFO_EVENTFD : 0,
-				       msix ? VXHCI_VECTORS : 0, out);
+	*ret_size = vfu_reply_irq_info(req, msg ? VFU_IRQ_INFO_EVENTFD : 0,
+				       msg ? VXHCI_VECTORS : 0, out);
 	return 0;
 }
 
 /*
- * MSI-X counts as enabled from the first vectors on until the client leaves:
- * a client that disables it may only be on its way to enable it anew, and
+ * Messages count as enabled from the first vectors on until the client leaves:
+ * a client that disables them may only be on its way to enable them anew, and
  * what is raised in between is latched (vfu_irq.h).
  */
 static int do_set_irqs(struct vfu_dev *d, const struct vfu_req *req,

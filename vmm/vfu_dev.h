@@ -30,7 +30,7 @@ struct vfu_dev {
 	struct vfu_dma dma;
 	uint64_t no_fd; /* DMA_MAPs without a descriptor, not unmapped yet */
 	bool agreed;    /* VERSION was answered */
-	bool msix;      /* the client gave vectors */
+	bool msix;      /* the client gave vectors, of MSI-X or MSI */
 	/* One line about what a client did; may be NULL. */
 	void (*log)(void *arg, enum vxhci_log level, const char *line);
 	void *log_arg;

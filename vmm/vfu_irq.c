@@ -8,8 +8,10 @@
 
 void vfu_irq_init(struct vfu_irq *q)
 {
+	q->has_msi = false;
+	q->nmsi = 0;
 	for (unsigned i = 0; i < VXHCI_VECTORS; i++)
-		q->fd[i] = -1;
+		q->fd[i] = q->msi[i] = -1;
 	vfu_irq_reset(q);
 }
 
@@ -18,21 +20,36 @@ void vfu_irq_reset(struct vfu_irq *q)
 	memset(q->latched, 0, sizeof(q->latched));
 }
 
-/* Give vector @i descriptor @fd, or none with -1, and close what it had. */
-static void irq_replace(struct vfu_irq *q, unsigned i, int fd)
+/* Give the vector at @at descriptor @fd, or none with -1; close what it had. */
+static void irq_replace(int *at, int fd)
 {
-	int old = q->fd[i];
+	int old = *at;
 
-	q->fd[i] = fd;
+	*at = fd;
 	if (old >= 0)
 		close(old);
 }
 
+static void irq_count_msi(struct vfu_irq *q)
+{
+	q->nmsi = VXHCI_VECTORS;
+	while (q->nmsi && q->msi[q->nmsi - 1] < 0)
+		q->nmsi--;
+}
+
 void vfu_irq_clear(struct vfu_irq *q)
 {
-	for (unsigned i = 0; i < VXHCI_VECTORS; i++)
-		irq_replace(q, i, -1);
+	for (unsigned i = 0; i < VXHCI_VECTORS; i++) {
+		irq_replace(&q->fd[i], -1);
+		irq_replace(&q->msi[i], -1);
+	}
+	irq_count_msi(q);
 	vfu_irq_reset(q);
+}
+
+static int irq_fd(const struct vfu_irq *q, unsigned vector)
+{
+	return q->nmsi ? q->msi[vector % q->nmsi] : q->fd[vector];
 }
 
 void vfu_irq_raise(struct vfu_irq *q, unsigned vector)
@@ -42,42 +59,47 @@ void vfu_irq_raise(struct vfu_irq *q, unsigned vector)
 
 	if (vector >= VXHCI_VECTORS)
 		return;
-	if (q->fd[vector] < 0) {
+	if (irq_fd(q, vector) < 0) {
 		q->latched[vector] = true;
 		return;
 	}
 	/* EAGAIN: the counter is full, so it is raised already */
-	n = write(q->fd[vector], &one, sizeof(one));
+	n = write(irq_fd(q, vector), &one, sizeof(one));
 	(void)n;
 }
 
-static void irq_arm(struct vfu_irq *q, unsigned i, int fd)
+static void irq_arm(int *at, int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
 	/* whatever it is that the client sent: it must not block the thread */
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	irq_replace(q, i, fd);
-	if (q->latched[i]) {
+	irq_replace(at, fd);
+}
+
+/* What was raised too early, where there is an eventfd now */
+static void irq_raise_latched(struct vfu_irq *q)
+{
+	for (unsigned i = 0; i < VXHCI_VECTORS; i++) {
+		if (!q->latched[i] || irq_fd(q, i) < 0)
+			continue;
 		q->latched[i] = false;
 		vfu_irq_raise(q, i);
 	}
 }
 
-static int irq_set_eventfds(struct vfu_irq *q, const struct vfu_req *req,
-			    int *fds, unsigned nfds)
+/* @at: the first vector's */
+static int irq_set_eventfds(int *at, uint32_t count, int *fds, unsigned nfds)
 {
-	uint32_t start = req->u.irqs.start, count = req->u.irqs.count;
-
 	if (!count || (nfds && nfds != count))
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++) {
 		if (!nfds) {
-			irq_replace(q, start + i, -1);
+			irq_replace(&at[i], -1);
 			continue;
 		}
-		irq_arm(q, start + i, fds[i]);
+		irq_arm(&at[i], fds[i]);
 		fds[i] = -1;
 	}
 	return 0;
@@ -87,20 +109,27 @@ int vfu_irq_set(struct vfu_irq *q, const struct vfu_req *req, int *fds,
 		unsigned nfds)
 {
 	uint32_t start = req->u.irqs.start, count = req->u.irqs.count;
-	uint32_t vectors =
-		req->u.irqs.index == VFU_IRQ_MSIX ? VXHCI_VECTORS : 0;
+	bool msi = req->u.irqs.index == VFU_IRQ_MSI && q->has_msi;
+	bool any = msi || req->u.irqs.index == VFU_IRQ_MSIX;
+	uint32_t vectors = any ? VXHCI_VECTORS : 0;
+	int err, *fd = msi ? q->msi : q->fd;
 
 	if (start > vectors || count > vectors - start)
 		return -EINVAL;
 	if (req->u.irqs.action != VFU_IRQ_SET_ACTION_TRIGGER)
 		return -EINVAL;
-	if (req->u.irqs.data == VFU_IRQ_SET_DATA_EVENTFD)
-		return irq_set_eventfds(q, req, fds, nfds);
+	if (req->u.irqs.data == VFU_IRQ_SET_DATA_EVENTFD) {
+		err = irq_set_eventfds(fd + start, count, fds, nfds);
+		irq_count_msi(q);
+		irq_raise_latched(q);
+		return err;
+	}
 	if (!count) {
 		if (req->u.irqs.data != VFU_IRQ_SET_DATA_NONE || start)
 			return -EINVAL;
 		for (unsigned i = 0; i < vectors; i++)
-			irq_replace(q, i, -1);
+			irq_replace(&fd[i], -1);
+		irq_count_msi(q);
 		return 0;
 	}
 	for (uint32_t i = 0; i < count; i++)

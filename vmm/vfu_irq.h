@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vfu_irq.h - the MSI-X vectors of a vfio-user device: the eventfds a client
- * gave, and what is owed to vectors that have none yet.
+ * vfu_irq.h - the vectors of a vfio-user device, MSI-X and MSI: the eventfds a
+ * client gave, and what is owed to vectors that have none yet.
  *
  * All functions run on the controller's thread.
  */
@@ -21,7 +21,10 @@
  * interrupt raised meanwhile would be lost, as the guest knows nothing of it.
  */
 struct vfu_irq {
-	int fd[VXHCI_VECTORS]; /* owned; -1: none */
+	int fd[VXHCI_VECTORS]; /* MSI-X: owned; -1: none */
+	int msi[VXHCI_VECTORS]; /* the same, MSI: if there are any, these count */
+	unsigned nmsi;          /* MSI: 1 + the last that has one */
+	bool has_msi;           /* the device has that capability */
 	bool latched[VXHCI_VECTORS];
 };
 
@@ -31,7 +34,10 @@ void vfu_irq_clear(struct vfu_irq *q);
 /* Forget what is latched, keep the eventfds: the device was reset. */
 void vfu_irq_reset(struct vfu_irq *q);
 
-/* Vector @vector fires. Never blocks. Out of range is ignored. */
+/*
+ * Vector @vector fires. With MSI there may be fewer: they are shared (modulo).
+ * Never blocks. Out of range is ignored.
+ */
 void vfu_irq_raise(struct vfu_irq *q, unsigned vector);
 
 /*

@@ -181,7 +181,8 @@ void vxhci_cfg_write(struct vxhci *v, uint32_t off, unsigned size,
 /*
  * vxhci_msix_external - the VMM (a vfio-user client) keeps the MSI-X table and
  * capability itself: deliver every vector through ops.msix whatever the
- * table's mask bits say. @on is whether MSI-X is enabled.
+ * table's mask bits say, and where the guest enabled MSI instead. @on is
+ * whether one of them is enabled.
  */
 void vxhci_msix_external(struct vxhci *v, bool on);
 /* The current address and data of a vector, masked bit applied. 0 or -EINVAL */

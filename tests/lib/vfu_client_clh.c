@@ -35,7 +35,7 @@ static int clh_regions(struct vc *vc, struct vc_dev *ret)
 static int clh_capabilities(struct vc *vc, struct vc_dev *ret)
 {
 	struct vfu_irq_info irq;
-	uint32_t val, at;
+	uint32_t val, at, msi = 0;
 
 	for (uint32_t off = 0; off < sizeof(ret->cfg); off += 4)
 		if (vc_read(vc, VFU_REGION_CONFIG, off, ret->cfg + off, 4))
@@ -48,6 +48,8 @@ static int clh_capabilities(struct vc *vc, struct vc_dev *ret)
 			ret->msix_cap = (uint8_t)at;
 			ret->vectors = ((val >> 16) & 0x7ff) + 1;
 		}
+		if ((val & 0xff) == 0x05)
+			msi = 1u << ((val >> 17) & 7);
 		at = (val >> 8) & 0xff;
 	}
 	if (!ret->vectors)
@@ -57,6 +59,11 @@ static int clh_capabilities(struct vc *vc, struct vc_dev *ret)
 	if (irq.count != ret->vectors)
 		return vc_fail(vc, "MSI-X: %u vectors, not %u", irq.count,
 			       ret->vectors);
+	if (msi && vc_irq_info(vc, VFU_IRQ_MSI, &irq))
+		return -1;
+	if (msi && (irq.count != msi || !(irq.flags & VFU_IRQ_INFO_EVENTFD)))
+		return vc_fail(vc, "MSI: %u vectors, not %u, flags %#x",
+			       irq.count, msi, irq.flags);
 	if (vc_irq_info(vc, VFU_IRQ_INTX, &irq))
 		return -1;
 	return irq.count ? vc_fail(vc, "INTx: count %u", irq.count) : 0;

@@ -51,7 +51,7 @@ struct vxhci {
 	uint64_t last_val;
 };
 
-/* Configuration space: a 64-bit BAR 0, MSI-X at 0x40 */
+/* Configuration space: a 64-bit BAR 0, MSI-X at 0x40, MSI at 0x60 */
 static void fake_cfg_reset(struct vxhci *v)
 {
 	static const uint8_t init[] = {
@@ -66,6 +66,9 @@ static void fake_cfg_reset(struct vxhci *v)
 	v->cfg[0x42] = VXHCI_VECTORS - 1;
 	v->cfg[0x45] = 0x40; /* table at 0x4000 */
 	v->cfg[0x49] = 0x50; /* PBA at 0x5000 */
+	v->cfg[0x41] = 0x60;
+	v->cfg[0x60] = 0x05;
+	v->cfg[0x62] = 0x86; /* 64-bit, eight vectors */
 }
 
 int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,

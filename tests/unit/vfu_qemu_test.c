@@ -190,6 +190,45 @@ static void rearming_loses_no_interrupt(void **state)
 	vc_close(&vc);
 }
 
+/*
+ * The guest uses MSI, and fewer vectors than there are: they are shared. QEMU
+ * arms as many as the guest enabled, in one message.
+ */
+static void msi_vectors_are_shared(void **state)
+{
+	struct rig *r = *state;
+	struct vc_dev dev;
+	struct vc vc;
+
+	start(r, &vc, &dev);
+	OK(&vc, vc_msix_disable(&vc));
+	raise_vector(&vc, 6); /* between the two: not lost */
+	OK(&vc, vc_set_irqs(&vc, VFU_IRQ_MSI, 0x24, 0, 4, r->irq, 4));
+	assert_int_equal(rig_read(&vc, FAKE_MSIX), 1);
+	assert_int_equal(rig_count(r->irq[2], 1000), 1);
+	for (unsigned i = 0; i < VXHCI_VECTORS; i++) {
+		raise_vector(&vc, i);
+		assert_int_equal(rig_count(r->irq[i % 4], 1000), 1);
+	}
+	/* one for all */
+	OK(&vc, vc_set_irqs(&vc, VFU_IRQ_MSI, 0x21, 0, 0, NULL, 0));
+	raise_vector(&vc, 7);
+	OK(&vc, vc_set_irqs(&vc, VFU_IRQ_MSI, 0x24, 0, 1, &r->irq[5], 1));
+	assert_int_equal(rig_count(r->irq[5], 1000), 1);
+	raise_vector(&vc, 3);
+	assert_int_equal(rig_count(r->irq[5], 1000), 1);
+	/* and MSI-X again, each its own */
+	OK(&vc, vc_set_irqs(&vc, VFU_IRQ_MSI, 0x21, 0, 0, NULL, 0));
+	OK(&vc, vc_msix_enable(&vc, &dev, r->irq));
+	raise_vector(&vc, 3);
+	assert_int_equal(rig_count(r->irq[3], 1000), 1);
+	assert_int_equal(rig_count(r->irq[5], 0), 0);
+	/* there are no more than eight */
+	assert_int_not_equal(
+		vc_set_irqs(&vc, VFU_IRQ_MSI, 0x24, 7, 2, r->irq, 2), 0);
+	vc_close(&vc);
+}
+
 /* Masking swaps the eventfd: only the new one fires, the old one is closed */
 static void eventfd_is_replaced(void **state)
 {
@@ -318,6 +357,7 @@ int main(void)
 		T(interrupts_come_by_eventfd),
 		T(probed_vector_is_latched),
 		T(rearming_loses_no_interrupt),
+		T(msi_vectors_are_shared),
 		T(eventfd_is_replaced),
 		T(full_eventfd_does_not_block),
 		T(machine_reset),

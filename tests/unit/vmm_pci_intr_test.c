@@ -120,6 +120,27 @@ static void msi_messages(void **state)
 	}
 }
 
+/* A client that keeps the vectors has those of MSI, too: never a message */
+static void msi_of_a_client(void **state)
+{
+	struct pci_fn f;
+	struct host h;
+
+	(void)state;
+	begin_all(&f, &h);
+	pci_msix_external(&f, false);
+	pci_cfg_write(&f, MSI + 4, 4, 0xfee01000);
+	pci_cfg_write(&f, MSI + 2, 2, 1);
+	assert_int_equal(h.mode, PCI_INTR_MSG);
+	pci_msg_fire(&f, 3);
+	assert_int_equal(h.fired[3], 1);
+	assert_int_equal(h.nmsi, 0);
+	pci_cfg_write(&f, MSI + 2, 2, 0);
+	assert_int_equal(h.mode, PCI_INTR_NONE);
+	pci_msg_fire(&f, 3);
+	assert_int_equal(h.fired[3], 1);
+}
+
 /* PME from D3hot: status for those who poll, told where it is enabled */
 static void power_management_event(void **state)
 {
@@ -156,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interrupt_pin),
 		cmocka_unit_test(msi_messages),
+		cmocka_unit_test(msi_of_a_client),
 		cmocka_unit_test(power_management_event),
 	};
 
