@@ -98,7 +98,7 @@ static void data_moves_whole_however_it_is_cut(void **state)
 		{1, {0, 0, true}},           {128, {0, 4096, false}},
 		{256, {65536, 4096, false}}, /* EDK2 */
 		{256, {65536, 4096, true}},  {240, {16384, 512, true}},
-		{64, {1, 0, false}},         {7, {511, 13, true}},
+		{4, {1, 0, false}},          {7, {511, 13, true}},
 		{4000, {0, 1024, false}}, /* more than IMAGE_IOVS, a chunk */
 		{4000, {0, 0, true}},        {4000, {300000, 4096, true}},
 	};
