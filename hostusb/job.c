@@ -4,9 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hostusb/watcher.h"
+
+#define SETTLE_TRIES 10
+#define SETTLE_NS 20000000 /* between them: 20 ms */
+#define CLAIM_TRIES 3
 
 static int __attribute__((format(printf, 3, 4)))
 job_fail(struct job *j, int r, const char *fmt, ...)
@@ -73,6 +78,20 @@ static void release_interfaces(struct job *j)
 	j->taken.claimed = 0;
 }
 
+/* A driver may come between the two: the host is still looking for one. */
+static int take_interface(struct job *j, unsigned n)
+{
+	int r = LIBUSB_ERROR_BUSY;
+
+	for (unsigned i = 0; r == LIBUSB_ERROR_BUSY && i < CLAIM_TRIES; i++) {
+		r = detach_driver(j, n);
+		if (r != 0)
+			break;
+		r = libusb_claim_interface(j->handle, (int)n);
+	}
+	return r;
+}
+
 /* Every interface of the configuration, one by one */
 static int take_interfaces(struct job *j)
 {
@@ -81,9 +100,7 @@ static int take_interfaces(struct job *j)
 	for (unsigned n = 0; r == 0 && n < CONFIG_MAX_IFACES; n++) {
 		if (!(j->config->ifaces & 1u << n))
 			continue;
-		r = detach_driver(j, n);
-		if (r == 0)
-			r = libusb_claim_interface(j->handle, (int)n);
+		r = take_interface(j, n);
 		if (r == 0)
 			j->taken.claimed |= 1u << n;
 		else if (r == LIBUSB_ERROR_BUSY)
@@ -139,6 +156,23 @@ static void run_give_back(struct job *j)
 	j->config = NULL;
 }
 
+/*
+ * The host's kernel announces a device before it chooses a configuration. One
+ * that has none may be about to get it, and with it drivers: it is given time.
+ */
+static int settled_config(struct job *j)
+{
+	const struct timespec pause = {0, SETTLE_NS};
+	int r = read_config(j);
+
+	for (unsigned i = 0; r == 0 && !j->taken.config_now && i < SETTLE_TRIES;
+	     i++) {
+		nanosleep(&pause, NULL);
+		r = read_config(j);
+	}
+	return r;
+}
+
 static void run_open(struct job *j)
 {
 	if (!j->handle)
@@ -151,7 +185,7 @@ static void run_open(struct job *j)
 				 : libusb_strerror(j->r));
 		return;
 	}
-	j->r = read_config(j);
+	j->r = settled_config(j);
 	j->taken.config = j->taken.config_now;
 	if (j->r == 0)
 		j->r = take_interfaces(j);
@@ -161,15 +195,37 @@ static void run_open(struct job *j)
 	}
 }
 
+/*
+ * The host has configured it, and its drivers are there, since it was opened:
+ * what they have is what is given back.
+ */
+static void take_hosts_config(struct job *j)
+{
+	int r = read_config(j);
+
+	if (r != 0)
+		return;
+	if (!j->taken.config)
+		j->taken.config = j->taken.config_now;
+	for (unsigned n = 0; r == 0 && n < CONFIG_MAX_IFACES; n++)
+		if (j->config->ifaces & 1u << n)
+			r = detach_driver(j, n);
+}
+
 /* What it was is taken again when the device does not want the new one. */
 static void run_set_config(struct job *j)
 {
-	int r;
+	int r = LIBUSB_ERROR_BUSY;
 
 	release_interfaces(j);
-	if (j->value != j->taken.config)
-		watcher_note_config(j->watcher, &j->info, j->taken.config);
-	r = set_config(j, j->value);
+	for (unsigned i = 0; r == LIBUSB_ERROR_BUSY && i < CLAIM_TRIES; i++) {
+		if (i)
+			take_hosts_config(j);
+		if (j->value != j->taken.config)
+			watcher_note_config(j->watcher, &j->info,
+					    j->taken.config);
+		r = set_config(j, j->value);
+	}
 	if (r == LIBUSB_ERROR_NO_DEVICE)
 		j->r = r;
 	else

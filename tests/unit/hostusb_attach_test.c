@@ -145,6 +145,38 @@ static void device_without_configuration_is_attached(void **state)
 	assert_int_equal(d->config, 0);
 }
 
+/* Announced, and only then configured: the drivers are the host's to have */
+static void device_the_host_still_configures_is_waited_for(void **state)
+{
+	struct test *t = *state;
+	struct libusb_device *d = fake_add(2);
+
+	d->config = 0;
+	d->drivers = 0;
+	d->late = 3;
+	start(t, rule_path(2));
+	assert_told(t->rig, "+1 ");
+	assert_int_equal(d->claimed, 3);
+	assert_int_equal(d->drivers, 0);
+	stop(t);
+	assert_int_equal(d->config, 1);
+	assert_int_equal(d->drivers, 3);
+}
+
+static void driver_that_comes_before_the_claim_is_detached(void **state)
+{
+	struct test *t = *state;
+	struct libusb_device *d = fake_add(2);
+
+	d->drivers = 1;
+	d->racing = 2;
+	start(t, rule_path(2));
+	assert_told(t->rig, "+1 ");
+	assert_int_equal(d->claimed, 3);
+	stop(t);
+	assert_int_equal(d->drivers, 3);
+}
+
 static void superspeed_device_goes_to_a_usb3_port(void **state)
 {
 	struct test *t = *state;
@@ -485,6 +517,8 @@ int main(void)
 		TEST(reset_never_holds_for_giving_back),
 		TEST(only_drivers_that_were_there_come_back),
 		TEST(device_without_configuration_is_attached),
+		TEST(device_the_host_still_configures_is_waited_for),
+		TEST(driver_that_comes_before_the_claim_is_detached),
 		TEST(superspeed_device_goes_to_a_usb3_port),
 		TEST(absent_device_is_no_error_and_attached_later),
 		TEST(replugged_device_takes_its_port_again),

@@ -118,6 +118,28 @@ static void configuration_is_restored_when_given_back(void **state)
 }
 
 /* SET_CONFIGURATION of what is set resets toggles and halts, if any can be. */
+/* The kernel announces a device, and then configures it. */
+static void host_that_configures_it_late_is_no_failure(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x;
+
+	dev_rig_stop(t);
+	fake_reset_host();
+	t->unconfigured = true;
+	dev_rig_start(t);
+	assert_int_equal(t->dev->claimed, 0);
+	t->dev->config = 1;
+	t->dev->drivers = 3;
+	x = set_config(t, 0, 1);
+	dev_settle(t);
+	assert_done(t, x, USB_OK, 0);
+	assert_int_equal(t->dev->claimed, 3);
+	dev_rig_stop(t);
+	assert_int_equal(t->dev->config, 1);
+	assert_int_equal(t->dev->drivers, 3);
+}
+
 static void same_configuration_is_set_when_it_matters(void **state)
 {
 	struct dev_rig *t = *state;
@@ -660,6 +682,7 @@ int main(void)
 		TEST(endpoints_follow_the_configuration),
 		TEST(deconfigured_and_back),
 		TEST(configuration_is_restored_when_given_back),
+		TEST(host_that_configures_it_late_is_no_failure),
 		TEST(same_configuration_is_set_when_it_matters),
 		TEST(what_the_device_does_not_have_stalls),
 		TEST(errors_become_what_the_guest_knows),

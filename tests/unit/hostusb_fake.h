@@ -25,7 +25,9 @@ struct libusb_device {
 	int refs;
 	bool there, announced;
 	struct usb_info info;
-	uint8_t config; /* active */
+	uint8_t config;  /* active */
+	unsigned late;   /* looks at it until the host sets configuration 1 */
+	uint32_t racing; /* interfaces that get a driver at the first claim */
 	uint32_t ifaces;
 	uint32_t drivers; /* interfaces with a kernel driver */
 	uint32_t claimed;
@@ -229,6 +231,10 @@ int libusb_get_active_config_descriptor(libusb_device *dev,
 
 	fake_lock();
 	r = fake_fails();
+	if (r == 0 && dev->late && --dev->late == 0) {
+		dev->config = 1;
+		dev->drivers = 3;
+	}
 	if (r == 0 && dev->config == 0)
 		r = LIBUSB_ERROR_NOT_FOUND;
 	if (r != 0)
@@ -371,6 +377,10 @@ int libusb_claim_interface(libusb_device_handle *h, int n)
 {
 	int r = fake_call(h);
 
+	if (r == 0 && (h->dev->racing & 1u << n)) {
+		h->dev->racing &= ~(1u << n);
+		h->dev->drivers |= 1u << n;
+	}
 	if (r == 0 && ((h->dev->drivers | h->dev->other) & 1u << n))
 		r = LIBUSB_ERROR_BUSY;
 	if (r == 0)
@@ -388,14 +398,14 @@ int libusb_release_interface(libusb_device_handle *h, int n)
 	return fake_unlock(r);
 }
 
-/* As Linux does it: claimed interfaces forbid it, drivers bind by themselves */
+/* As Linux: claims and drivers forbid it, drivers bind by themselves */
 int libusb_set_configuration(libusb_device_handle *h, int value)
 {
 	int r = fake_call(h);
 
 	if (r == 0)
 		r = fake.config_error;
-	if (r == 0 && h->dev->claimed)
+	if (r == 0 && (h->dev->claimed | h->dev->drivers))
 		r = LIBUSB_ERROR_BUSY;
 	if (r == 0 && (value == 0 || value > 2))
 		r = LIBUSB_ERROR_NOT_FOUND;

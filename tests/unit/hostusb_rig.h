@@ -14,6 +14,7 @@ struct dev_rig {
 	struct usb_seg seg[FAKE_XFERS][3];
 	struct usb_packet packet[FAKE_XFERS];
 	enum hostusb_reset reset;
+	bool unconfigured; /* as it is found */
 };
 
 static inline void dev_rig_start(struct dev_rig *t)
@@ -27,6 +28,10 @@ static inline void dev_rig_start(struct dev_rig *t)
 	char err[128];
 
 	t->dev = fake_add(2);
+	if (t->unconfigured) {
+		t->dev->config = 0;
+		t->dev->drivers = 0;
+	}
 	assert_int_equal(hostusb_create(t->rig->pm, &host_ops, t, "the tests",
 					err, sizeof(err), &t->h),
 			 0);
