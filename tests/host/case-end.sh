@@ -14,12 +14,12 @@ own_disk() {
 	return 1
 }
 own_drivers() {
-	wait_for 20 own_disk || { echo "no disk of usb-storage"; return 1; }
-	wait_for 10 l1_bound uas || { echo "uas is not bound"; return 1; }
-	wait_for 10 l1_bound usbhid || { echo "usbhid is not bound"; return 1; }
+	l1_wait 20 own_disk || { echo "no disk of usb-storage"; return 1; }
+	l1_wait 10 l1_bound uas || { echo "uas is not bound"; return 1; }
+	l1_wait 10 l1_bound usbhid || { echo "usbhid is not bound"; return 1; }
 }
 taken() {
-	wait_for 20 sh -c '! ls -d /sys/bus/usb/drivers/usb-storage/*:* &&
+	l1_wait 20 sh -c '! ls -d /sys/bus/usb/drivers/usb-storage/*:* &&
 		! ls -d /sys/bus/usb/drivers/usbhid/*:*'
 }
 end_by() { # SIGNAL

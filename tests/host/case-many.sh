@@ -44,7 +44,7 @@ many_two() {
 		exit $other_rc
 	) >/tmp/other.log 2>&1 &
 	other=$!
-	L2_SOCKETS=/tmp/vx.1 L2_BOOT=400 l2_start && l2 'modprobe sd_mod; modprobe usb_storage delay_use=0'
+	L2_SOCKETS=/tmp/vx.1 l2_start && l2 'modprobe sd_mod; modprobe usb_storage delay_use=0'
 	check "many: the first guest has its disk" l2_wait 60 'disk_of bot'
 	check "many: and reads it" l2 'dd if=/dev/$(disk_of bot) of=/dev/null bs=64k count=64 iflag=direct'
 	many_rc=0

@@ -3,6 +3,7 @@
 
 case_short() {
 	ZERO_CASES="0 1 2 5 6 9 10 11 13 14 24 27 28"
+	ZERO_N=8
 	session || return
 	zero_speed high
 	check "short: disks in L2" disks_up

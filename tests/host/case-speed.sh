@@ -40,7 +40,7 @@ speed_print() { # NAME OUT IN CALLS
 case_speed() {
 	session qx || return
 	gadget_on dummy_udc.1 super
-	wait_for 20 l1_node 0525:a4a0
+	l1_wait 20 l1_node 0525:a4a0
 	# shellcheck disable=SC2046
 	set -- $(speed_one bare)
 	bare_out=${1:-0} bare_in=${2:-0}

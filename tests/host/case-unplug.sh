@@ -14,15 +14,24 @@ unplug_zero() { # SPEED
 	usleep $((200000 + unplug_n % 5 * 90000))
 	gadget_off
 	l2_wait 30 '! usb_find 0525:a4a0' >/dev/null || { echo "not gone"; return 1; }
-	L2_SECONDS=30 l2 wait || { echo "the transfer is stuck"; return 1; }
+	l2 wait || { echo "the transfer is stuck"; return 1; }
 }
+# What L2 has read of its disk, in sectors
+bot_read='awk "{ print \$3 }" /sys/block/$(disk_of bot)/stat'
+# It goes while it is read, again and again until that fails.
 unplug_disk() {
-	l2 'dd if=/dev/$(disk_of bot) of=/dev/null bs=64k iflag=direct 2>/dev/null &'
-	usleep $((200000 + unplug_n % 5 * 90000))
+	unplug_from=$(l2 "$bot_read")
+	l2 'd=/dev/$(disk_of bot); while dd if=$d of=/dev/null bs=64k iflag=direct
+do :; done >/dev/null 2>&1 &'
+	l2_wait 20 "[ \$($bot_read) -gt $((${unplug_from:-0} + 256)) ]" ||
+		{ echo "nothing is read"; return 1; }
+	usleep $((unplug_n % 5 * 90000))
 	host monitor device_del bot >/dev/null
 	l2_wait 30 '! disk_of bot' >/dev/null || { echo "not gone"; return 1; }
-	L2_SECONDS=60 l2 wait || { echo "the transfer is stuck"; return 1; }
-	host replug >/dev/null
+	l2 wait || { echo "the transfer is stuck"; return 1; }
+	unplug_answer=$(host replug)
+	[ "$unplug_answer" = ok ] ||
+		{ echo "replug: $unplug_answer"; return 1; }
 	l2_wait 60 'disk_of bot' >/dev/null || { echo "not back"; return 1; }
 	l2 'dd if=/dev/$(disk_of bot) of=/dev/null bs=64k count=8 iflag=direct' ||
 		return 1

@@ -12,7 +12,7 @@ usbip_on() {
 usbip_off() {
 	kill $USBIP 2>/dev/null
 	wait $USBIP 2>/dev/null
-	wait_for 10 sh -c '! grep -q 0525 /sys/bus/usb/devices/*/idVendor'
+	l1_wait 10 sh -c '! grep -q 0525 /sys/bus/usb/devices/*/idVendor'
 }
 usbip_seen() { # SPEED
 	l2_wait 40 "$(zero_is "$1") && ls -d \$(usb_find 0525:a4a0)/*/driver" \
@@ -24,7 +24,7 @@ usbip_tests() { # TO
 }
 usbip_qemu() { # SPEED
 	usbip_on 1 "$1"
-	wait_for 20 l1_node 0525:a4a0 || { cat /tmp/usbip.log; return 1; }
+	l1_wait 20 l1_node 0525:a4a0 || { cat /tmp/usbip.log; return 1; }
 	usbip_bus=$V2
 	[ "$1" = super ] && usbip_bus=$V3
 	l2_monitor "device_add usb-host,bus=qx.0,id=qi,hostbus=$usbip_bus,hostport=2"

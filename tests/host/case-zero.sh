@@ -20,16 +20,16 @@ zero_count() {
 zero_bare() { # SPEED
 	modprobe usbtest
 	gadget_on dummy_udc.1 "$1"
-	wait_for 10 l1_bound usbtest || return 1
+	l1_wait 10 l1_bound usbtest || return 1
 	testusb "$(l1_node 0525:a4a0)" $ZERO_N $ZERO_SIZES 32 $ZERO_CASES \
 		>/tmp/zero.bare
 	gadget_off
-	wait_for 10 sh -c '! ls -d /sys/bus/usb/drivers/usbtest/*:*'
+	l1_wait 10 sh -c '! ls -d /sys/bus/usb/drivers/usbtest/*:*'
 	rmmod usbtest # modprobe -r fails: usbcore stays
 }
 zero_qemu() { # SPEED
 	gadget_on dummy_udc.1 "$1"
-	wait_for 10 l1_node 0525:a4a0 || return 1
+	l1_wait 10 l1_node 0525:a4a0 || return 1
 	zero_bus=$E2
 	[ "$1" = super ] && zero_bus=$E3
 	l2_monitor "device_add usb-host,bus=qx.0,id=qh,hostbus=$zero_bus,hostport=1"

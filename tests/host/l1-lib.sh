@@ -3,6 +3,10 @@
 
 G=/sys/kernel/config/usb_gadget/zero
 
+# What a condition is waited for is that many times as long as it takes here on
+# two idle processors: only a failure takes all of it.
+PATIENCE=${PATIENCE:-5}
+
 # --- devices
 
 # Buses by name: HX2 HX3 (of QEMU's controller, USB 2 and USB 3), V2 V3 (of
@@ -74,7 +78,7 @@ serve() {
 	${SERVE_UNDER:-} vxhci serve $serve_args ${SERVE_ARGS:--v} --ready-fd 3 \
 		3>/tmp/ready >>/tmp/vxhci.log 2>&1 &
 	SERVE=$!
-	[ -n "$(timeout 60 od -An -N1 -tx1 /tmp/ready)" ] || {
+	[ -n "$(timeout $((60 * PATIENCE)) od -An -N1 -tx1 /tmp/ready)" ] || {
 		cat /tmp/vxhci.log
 		return 1
 	}
@@ -127,7 +131,7 @@ l2_start() {
 		-chardev pipe,id=mon,path=$L2D.mon -monitor chardev:mon \
 		"$@" <$L2D.in >$L2D.out 2>$L2D.err &
 	L2=$!
-	while IFS= read -t "${L2_BOOT:-240}" -r l2_line <&7; do
+	while IFS= read -t $((${L2_BOOT:-240} * PATIENCE)) -r l2_line <&7; do
 		case $l2_line in '@ready '*)
 			echo "L2: up after $(($(now) - l2_t0)) s, $l2_accel"
 			return 0 ;;
@@ -140,12 +144,12 @@ l2_start() {
 }
 now() { cut -d. -f1 /proc/uptime; }
 # l2 COMMAND… - runs that in L2's shell: its output and its exit status, or
-# 99 when there is no answer for L2_SECONDS
+# 99 when there is no answer for L2_SECONDS, patiently
 l2() {
 	[ -n "$L2" ] && [ ! -e $L2D.dead ] || { echo "no L2"; return 98; }
 	# a line of the protocol, however many lines the command has
 	{ printf '%s' "$*" | tr '\n' '\037'; echo; } >&8
-	while IFS= read -t "${L2_SECONDS:-120}" -r l2_line <&7; do
+	while IFS= read -t $((${L2_SECONDS:-60} * PATIENCE)) -r l2_line <&7; do
 		case $l2_line in
 		:*) echo "${l2_line#:}" ;;
 		'@rc '*) return "${l2_line#@rc }" ;;
@@ -164,15 +168,22 @@ l2_stop() {
 	L2=
 	exec 7<&- 8>&- 9>&-
 }
-# l2_wait SECONDS COMMAND… - until that succeeds in L2
+# l2_wait SECONDS COMMAND… - until that succeeds in L2, patiently
 l2_wait() {
-	l2_until=$(($(now) + $1))
+	l2_until=$(($(now) + $1 * PATIENCE))
 	shift
 	until l2 "$*" >$L2D.wait; do
 		[ "$(now)" -lt $l2_until ] && [ ! -e $L2D.dead ] || { cat $L2D.wait; return 1; }
 		usleep 200000
 	done
 	cat $L2D.wait
+}
+
+# l1_wait SECONDS COMMAND… - until that succeeds here, patiently
+l1_wait() {
+	l1_seconds=$(($1 * PATIENCE))
+	shift
+	wait_for $l1_seconds "$@"
 }
 
 # l1_find VENDOR:PRODUCT, l1_node - as usb_find and usb_node, in L1
@@ -222,7 +233,7 @@ slot_all() {
 L2_HAS_QX=
 session() {
 	if [ -n "$L2" ] && [ "$L2_HAS_QX${1:-}" != qx ] &&
-		L2_SECONDS=20 l2 true >/dev/null &&
+		L2_SECONDS=10 l2 true >/dev/null &&
 		{ [ "$PEER" = qemu ] || kill -0 $SERVE; }; then
 		return 0
 	fi
