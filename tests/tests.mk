@@ -78,9 +78,10 @@ fuzz-afl:
 
 # what runs in the guests of the host rig: without a C library of their own,
 # and, where libusb is needed, in L1 only
-HOST_STATIC := $(filter-out usbloop,$(patsubst tests/host/%.c,%,\
+HOST_LINKED := usbloop vxloop
+HOST_STATIC := $(filter-out $(HOST_LINKED),$(patsubst tests/host/%.c,%,\
 	$(wildcard tests/host/*.c)))
-HOST_LINKED := $(patsubst tests/host/%.c,%,$(wildcard tests/host/usbloop.c))
+$(B)/hostrig/linked/vxloop: $(below_lib)
 $(B)/hostrig/static/%: $(B)/obj/tests/host/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -static -o $@ $^ -lpthread
