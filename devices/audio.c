@@ -11,6 +11,7 @@
 
 #include "devices/audio_impl.h"
 #include "devices/bytes.h"
+#include "emu/snap.h"
 
 /* 2.0 §5.2.1, A.14, A.17.1: requests to the clock */
 #define REQ_CUR 0x01u
@@ -165,6 +166,19 @@ static void audio_ep_enable(struct usb_dev *d, const struct usb_ep_info *info)
 	iso_enable(pipe_of((struct audio *)d, info->ep), info);
 }
 
+static void audio_snap(struct usb_dev *d, struct snap *s)
+{
+	struct audio *a = (struct audio *)d;
+
+	gadget_snap(&a->g, s);
+	SNAP(s, a->heard);
+	SNAP(s, a->last);
+	SNAP_BOOL(s, a->silent);
+	SNAP(s, a->played.frames);
+	SNAP(s, a->played.gaps);
+	SNAP(s, a->played.pauses);
+}
+
 static void audio_free(struct usb_dev *d)
 {
 	struct audio *a = (struct audio *)d;
@@ -180,6 +194,7 @@ static const struct usb_dev_ops dev_ops = {
 	.cancel = audio_cancel,
 	.reset = audio_reset,
 	.ep_enable = audio_ep_enable,
+	.snap = audio_snap,
 	.free = audio_free,
 };
 

@@ -90,6 +90,9 @@ bool bot_is_busy(const struct bot *b, const struct scsi_lu *lu);
  */
 void bot_release(struct bot *b, void (*idle)(struct bot *b));
 
+/* Its part of usb_dev_ops.snap: -EBUSY while a job runs. bot_snap.c */
+void bot_snap(struct bot *b, struct snap *s);
+
 /* bot_data.c: a step of the data phase; false where it has to wait. */
 bool bot_step_data(struct bot *b);
 /* A step of the phase that follows it. */

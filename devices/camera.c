@@ -11,6 +11,7 @@
 #include "devices/bytes.h"
 #include "devices/gadget.h"
 #include "devices/iso.h"
+#include "emu/snap.h"
 
 /* Interfaces */
 enum { VIDEO_CONTROL, VIDEO_STREAMING };
@@ -322,6 +323,19 @@ static void camera_ep_enable(struct usb_dev *d, const struct usb_ep_info *info)
 	iso_enable(&((struct camera *)d)->pipe, info);
 }
 
+/* The next frame begins when it is asked for. */
+static void camera_snap(struct usb_dev *d, struct snap *s)
+{
+	struct camera *c = (struct camera *)d;
+
+	gadget_snap(&c->g, s);
+	SNAP(s, c->number);
+	SNAP_MAX(s, c->sent, CAMERA_FRAME_BYTES);
+	snap_check(s, c->sent % 4 == 0);
+	if (s->reading)
+		c->next_ns = 0;
+}
+
 static void camera_free(struct usb_dev *d)
 {
 	pm_timer_cancel(d->pm, &((struct camera *)d)->pipe.timer);
@@ -334,6 +348,7 @@ static const struct usb_dev_ops dev_ops = {
 	.cancel = camera_cancel,
 	.reset = camera_reset,
 	.ep_enable = camera_ep_enable,
+	.snap = camera_snap,
 	.free = camera_free,
 };
 

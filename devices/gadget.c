@@ -9,6 +9,7 @@
 
 #include "devices/bytes.h"
 #include "devices/gadget.h"
+#include "emu/snap.h"
 
 /* bmRequestType: direction and recipient of a standard request */
 #define DEV_OUT USB_RT_DEVICE
@@ -99,6 +100,28 @@ void gadget_reset(struct gadget *g)
 	g->eps = g->halted = 0;
 	g->function_wakeup = 0;
 	g->isoch_delay_ns = 0;
+}
+
+void gadget_snap(struct gadget *g, struct snap *s)
+{
+	uint32_t eps;
+
+	SNAP(s, g->config);
+	snap_check(s, g->config == 0 || gadget_find_config(g, g->config));
+	for (uint8_t i = 0; i < GADGET_INTERFACES; i++) {
+		SNAP(s, g->alt[i]);
+		snap_check(s, g->alt[i] == 0 ||
+				      find_setting(g, i, g->alt[i], &eps));
+	}
+	SNAP_BOOL(s, g->remote_wakeup);
+	SNAP_BOOL(s, g->u1_enabled);
+	SNAP_BOOL(s, g->u2_enabled);
+	SNAP(s, g->halted);
+	SNAP(s, g->function_wakeup);
+	SNAP(s, g->isoch_delay_ns);
+	snap_bytes(s, g->sel, sizeof(g->sel));
+	if (s->reading)
+		update_eps(g);
 }
 
 bool gadget_has_ep(const struct gadget *g, uint8_t ep)

@@ -139,6 +139,12 @@ int gadget_submit(struct usb_dev *d, struct usb_xfer *t);
  */
 void gadget_reset(struct gadget *g);
 
+/*
+ * The common part of usb_dev_ops.snap: its state to @s or from it, checked.
+ * ops.configured() is not called.
+ */
+void gadget_snap(struct gadget *g, struct snap *s);
+
 /* The settings that are selected have endpoint @ep. */
 bool gadget_has_ep(const struct gadget *g, uint8_t ep);
 /* Halt @ep until the host clears it; transfers that follow are stalled. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "devices/hid_impl.h"
+#include "emu/snap.h"
 
 /* Who has not asked for so long is not slow, but away. */
 #define AWAY_NS 30000000000ull
@@ -113,6 +114,79 @@ static void hid_suspend(struct usb_dev *d, bool suspended)
 	hid_run(h);
 }
 
+/* A distance that reports have not told yet: of all that fits the queue */
+#define WAYS_MAX (HID_QUEUE * (int64_t)HID_REL_MAX)
+
+static void snap_event(struct hid *h, struct snap *s, struct hid_event *ev)
+{
+	bool pair;
+
+	SNAP_MAX(s, ev->what, HID_EV_WHEEL);
+	SNAP(s, ev->code);
+	SNAP_BOOL(s, ev->down);
+	SNAP_SIGNED(s, ev->x, HID_ABS_MAX);
+	SNAP_SIGNED(s, ev->y, HID_ABS_MAX);
+	pair = ev->what == HID_EV_MOVE || ev->what == HID_EV_WHEEL;
+	snap_check(s, pair || (ev->what == HID_EV_KEY) == h->type->keys);
+	snap_check(s, !pair || !h->type->keys);
+	snap_check(s, ev->what != HID_EV_BUTTON || ev->code < HID_BUTTONS);
+	snap_check(s, ev->what != HID_EV_MOVE || !h->type->abs ||
+			      (ev->x >= 0 && ev->y >= 0));
+}
+
+static void snap_state(struct snap *s, struct hid_state *now)
+{
+	snap_bytes(s, now->keys, sizeof(now->keys));
+	SNAP_MAX(s, now->buttons, (1u << HID_BUTTONS) - 1);
+	SNAP_MAX(s, now->x, HID_ABS_MAX);
+	SNAP_MAX(s, now->y, HID_ABS_MAX);
+	SNAP_SIGNED(s, now->dx, WAYS_MAX);
+	SNAP_SIGNED(s, now->dy, WAYS_MAX);
+	SNAP_SIGNED(s, now->up, WAYS_MAX);
+	SNAP_SIGNED(s, now->right, WAYS_MAX);
+}
+
+static void snap_since(struct snap *s, uint64_t *at_ns, uint64_t now_ns)
+{
+	uint64_t since = now_ns > *at_ns ? now_ns - *at_ns : 0;
+
+	if (since > 2 * AWAY_NS)
+		since = 2 * AWAY_NS;
+	snap_num(s, &since, 2 * AWAY_NS);
+	if (s->reading)
+		*at_ns = now_ns > since ? now_ns - since : 0;
+}
+
+/* What was typed and not yet told is typed where the guest is then. */
+static void hid_snap(struct usb_dev *d, struct snap *s)
+{
+	struct hid *h = (struct hid *)d;
+	uint64_t now = pm_now_ns(d->pm);
+	uint8_t leds = h->leds;
+
+	gadget_snap(&h->g, s);
+	SNAP_MAX(s, h->nevents, HID_QUEUE);
+	if (s->reading)
+		h->head = 0;
+	for (uint32_t i = 0; i < h->nevents && !s->err; i++)
+		snap_event(h, s, &h->event[(h->head + i) % HID_QUEUE]);
+	snap_state(s, &h->now);
+	snap_bytes(s, h->want_keys, sizeof(h->want_keys));
+	SNAP_MAX(s, h->want_buttons, (1u << HID_BUTTONS) - 1);
+	snap_since(s, &h->sent_ns, now);
+	snap_since(s, &h->polled_ns, now);
+	snap_bytes(s, h->last, sizeof(h->last));
+	SNAP_MAX(s, h->last_len, HID_REPORT_MAX);
+	SNAP_BOOL(s, h->sent);
+	SNAP_BOOL(s, h->boot);
+	SNAP(s, h->idle);
+	SNAP_BOOL(s, h->suspended);
+	SNAP(s, h->leds);
+	snap_check(s, !h->boot || h->type->boot);
+	if (leds != h->leds && h->on_leds)
+		h->on_leds(h->leds_opaque, d, h->leds);
+}
+
 static void hid_free(struct usb_dev *d)
 {
 	pm_timer_cancel(d->pm, &((struct hid *)d)->timer);
@@ -132,6 +206,7 @@ static const struct usb_dev_ops dev_ops = {
 	.reset = hid_reset,
 	.ep_enable = hid_ep_enable,
 	.suspend = hid_suspend,
+	.snap = hid_snap,
 	.free = hid_free,
 };
 

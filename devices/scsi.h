@@ -157,6 +157,15 @@ void scsi_end(struct scsi_lu *lu, const struct scsi_cmd *c);
  * SCSI_SENSE_LEN bytes, the number that is returned.
  */
 size_t scsi_put_sense(const struct scsi_sense *s, uint8_t *b);
+/*
+ * scsi_snap.c: what is to be known of a unit, and of a command of it, where a
+ * guest moves; see usb_dev_ops.snap. The medium is what it was: -ENOTSUP.
+ */
+struct snap;
+void scsi_snap_lu(struct scsi_lu *lu, struct snap *s);
+void scsi_snap_cmd(const struct scsi_lu *lu, struct scsi_cmd *c,
+		   struct snap *s);
+
 /* One of target->stale is over. */
 void scsi_job_settled(struct scsi_target *target);
 

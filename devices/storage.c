@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "devices/storage_impl.h"
+#include "emu/snap.h"
 
 /*
  * The Linux Foundation's composite gadget: an id that stands for "some USB
@@ -229,11 +230,25 @@ static void storage_free(struct usb_dev *d)
 	bot_release(&((struct storage *)d)->bot, bot_idle);
 }
 
+/* Unit by unit what the guest did to it; the image is the same on both sides. */
+static void storage_snap(struct usb_dev *d, struct snap *s)
+{
+	struct storage *st = (struct storage *)d;
+
+	gadget_snap(&st->g, s);
+	snap_same(s, st->target.nluns);
+	for (unsigned i = 0; i < st->target.nluns; i++)
+		scsi_snap_lu(&st->target.lu[i], s);
+	bot_snap(&st->bot, s);
+	uas_snap(&st->uas, s);
+}
+
 static const struct usb_dev_ops dev_ops = {
 	.name = "storage",
 	.submit = gadget_submit,
 	.cancel = storage_cancel,
 	.reset = storage_reset,
+	.snap = storage_snap,
 	.free = storage_free,
 };
 

@@ -160,6 +160,8 @@ bool uas_is_busy(struct uas *u, const struct scsi_lu *lu);
  * The transport must hold no transfer.
  */
 void uas_release(struct uas *u, void (*idle)(struct uas *u));
+/* Its part of usb_dev_ops.snap: -EBUSY while a job runs. uas_snap.c */
+void uas_snap(struct uas *u, struct snap *s);
 /* uas.c: do what can be done now. */
 void uas_run(struct uas *u);
 /*

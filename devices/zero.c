@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "devices/zero_impl.h"
+#include "emu/snap.h"
 
 /* The vendor requests of Intel's USB 2.0 compliance device: write, read back */
 #define REQ_CONTROL_WRITE 0x5bu
@@ -127,6 +129,30 @@ static void zero_ep_enable(struct usb_dev *d, const struct usb_ep_info *info)
 	zero_pipe_restart(p);
 }
 
+/* The bytes behind the last that is not 0 need not be kept. */
+static void snap_control(struct snap *s, uint8_t *buf)
+{
+	uint32_t n = ZERO_CONTROL_BYTES;
+
+	while (!s->reading && n > 0 && buf[n - 1] == 0)
+		n--;
+	SNAP_MAX(s, n, ZERO_CONTROL_BYTES);
+	if (s->reading)
+		memset(buf, 0, ZERO_CONTROL_BYTES);
+	if (!s->err)
+		snap_bytes(s, buf, n);
+}
+
+static void zero_snap(struct usb_dev *d, struct snap *s)
+{
+	struct zero *z = (struct zero *)d;
+
+	gadget_snap(&z->g, s);
+	snap_control(s, z->control);
+	for (unsigned i = 0; i < ZERO_NPAIRS; i++)
+		zero_loop_snap(&z->loop[i], s);
+}
+
 static void zero_free(struct usb_dev *d)
 {
 	struct zero *z = (struct zero *)d;
@@ -145,6 +171,7 @@ static const struct usb_dev_ops dev_ops = {
 	.cancel = zero_cancel,
 	.reset = zero_reset,
 	.ep_enable = zero_ep_enable,
+	.snap = zero_snap,
 	.free = zero_free,
 };
 

@@ -8,12 +8,11 @@
 #include "devices/zero_impl.h"
 
 #define SINK_BUFFER 4096u /* the gadget takes bulk data in such pieces */
-#define MAX_PACKET 1024u  /* no endpoint has more */
 
 void zero_source(const struct zero *z, struct usb_xfer *t, uint32_t off,
 		 uint32_t len, uint16_t max_packet)
 {
-	uint8_t packet[MAX_PACKET];
+	uint8_t packet[ZERO_PACKET_MAX];
 
 	if (z->pattern != ZERO_MOD63) {
 		usb_xfer_fill(t, off, 0, len);

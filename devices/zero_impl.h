@@ -20,6 +20,7 @@
 #define ZERO_CONTROL_BYTES 65535u /* all that wLength can say */
 #define ZERO_LOOP_BYTES (128u << 10)
 #define ZERO_LOOP_PACKETS 2048u
+#define ZERO_PACKET_MAX 1024u /* no endpoint has more */
 
 /* Endpoint number of each pair, the same in IN and OUT; and of the pipes */
 enum zero_pair { ZERO_BULK, ZERO_ISOCH, ZERO_INTERRUPT, ZERO_NPAIRS };
@@ -95,6 +96,8 @@ void zero_sink(struct zero *z, struct zero_pipe *p, struct usb_xfer *t);
 int zero_loop_init(struct zero_loop *l); /* 0 or -ENOMEM */
 void zero_loop_fini(struct zero_loop *l);
 void zero_loop_reset(struct zero_loop *l);
+/* Its packets to @s, or from it. */
+void zero_loop_snap(struct zero_loop *l, struct snap *s);
 /* Payload bytes [off, off+len) of @t as a packet; false: no room. */
 bool zero_loop_put(struct zero_loop *l, const struct usb_xfer *t, uint32_t off,
 		   uint32_t len);

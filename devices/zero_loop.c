@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "devices/zero_impl.h"
+#include "emu/snap.h"
 
 int zero_loop_init(struct zero_loop *l)
 {
@@ -64,4 +65,32 @@ void zero_loop_get(struct zero_loop *l, struct usb_xfer *t, uint32_t off,
 	l->nbytes -= packet;
 	l->head = (l->head + 1) % ZERO_LOOP_PACKETS;
 	l->npackets--;
+}
+
+void zero_loop_snap(struct zero_loop *l, struct snap *s)
+{
+	uint32_t total = 0, npackets, n;
+
+	if (s->reading)
+		zero_loop_reset(l);
+	npackets = l->npackets;
+	SNAP_MAX(s, npackets, ZERO_LOOP_PACKETS);
+	for (uint32_t i = 0; i < npackets && !s->err; i++) {
+		uint16_t *len = &l->len[(l->head + i) % ZERO_LOOP_PACKETS];
+
+		SNAP_MAX(s, *len, ZERO_PACKET_MAX);
+		total += *len;
+	}
+	snap_check(s, total <= ZERO_LOOP_BYTES);
+	if (s->err)
+		return;
+	n = ZERO_LOOP_BYTES - l->byte_head; /* up to the ring's end */
+	if (n > total)
+		n = total;
+	snap_bytes(s, l->bytes + l->byte_head, n);
+	snap_bytes(s, l->bytes, total - n);
+	if (!s->reading || s->err)
+		return;
+	l->nbytes = total;
+	l->npackets = npackets;
 }

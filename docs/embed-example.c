@@ -169,10 +169,9 @@ static void bar_write(struct vm *vm, uint32_t off, unsigned size, uint64_t val)
 		update_routes(vm);
 }
 
-static int start(struct vm *vm, const char *slot_option, bool without_loop)
+static int create(struct vm *vm, const char *slot_option, bool without_loop)
 {
 	char why[512];
-	uint8_t cap;
 	int r;
 
 	r = vxhci_create(slot_option, without_loop ? &ops_without_loop : &ops,
@@ -182,10 +181,18 @@ static int start(struct vm *vm, const char *slot_option, bool without_loop)
 		return r;
 	}
 	r = vxhci_mem_map(vm->v, RAM_GPA, RAM_SIZE, vm->ram, true, vm->ram);
-	if (r < 0) {
+	if (r < 0)
 		vxhci_destroy(vm->v);
+	return r;
+}
+
+static int start(struct vm *vm, const char *slot_option, bool without_loop)
+{
+	uint8_t cap;
+	int r = create(vm, slot_option, without_loop);
+
+	if (r < 0)
 		return r;
-	}
 	cap = (uint8_t)vxhci_cfg_read(vm->v, 0x34, 1);
 	while (cap && vxhci_cfg_read(vm->v, cap, 1) != 0x11)
 		cap = (uint8_t)vxhci_cfg_read(vm->v, cap + 1u, 1);
@@ -293,9 +300,52 @@ static void stop(struct vm *vm, pthread_t loop)
 	vxhci_destroy(vm->v);
 }
 
+/* The VCPUs stand still. Guest memory is written down after this. */
+static bool suspend(struct vm *vm, uint8_t **ret_buf, size_t *ret_len)
+{
+	uint8_t *buf;
+	size_t len;
+	int r;
+
+	r = vxhci_snapshot(vm->v, 10000, &buf, &len);
+	if (r < 0) {
+		fprintf(stderr, "no snapshot: %s\n", strerror(-r));
+		return false;
+	}
+	*ret_buf = buf;
+	*ret_len = len;
+	return true;
+}
+
+/* The guest's memory is there again: so is the controller. */
+static bool go_on(struct vm *vm, const char *slot_option, bool without_loop,
+		  const uint8_t *buf, size_t len)
+{
+	char why[512];
+	bool runs = false;
+	int r;
+
+	if (create(vm, slot_option, without_loop) < 0)
+		return false;
+	r = vxhci_restore(vm->v, buf, len, why, sizeof(why));
+	if (r < 0) {
+		fprintf(stderr, "%s\n", why);
+	} else {
+		update_routes(vm);
+		vxhci_resume(vm->v);
+		runs = reg(vm, reg(vm, 0) & 0xff) & 1; /* USBCMD.R/S */
+	}
+	if (runs)
+		printf("goes on after %zu bytes\n", len);
+	vxhci_destroy(vm->v);
+	return runs;
+}
+
 /* All of it, with a guest of few lines */
 static bool run(struct vm *vm, const char *slot_option, bool without_loop)
 {
+	uint8_t *state = NULL;
+	size_t len = 0;
 	pthread_t loop;
 	bool ok;
 
@@ -307,13 +357,18 @@ static bool run(struct vm *vm, const char *slot_option, bool without_loop)
 	ok = guest_sees_device(vm) && guest_sees_another(vm);
 	console_pointer(vm, 400, 300, 800, 600);
 	print_stats(vm);
+	ok = ok && suspend(vm, &state, &len);
+	vxhci_resume(vm->v);
 	vxhci_reset(vm->v); /* the machine is reset, or goes */
 	vxhci_mem_unmap(vm->v, RAM_GPA, RAM_SIZE);
 	if (without_loop)
 		vxhci_destroy(vm->v);
 	else
 		stop(vm, loop);
-	return ok && vm->released;
+	ok = ok && vm->released &&
+	     go_on(vm, slot_option, without_loop, state, len);
+	free(state);
+	return ok;
 }
 
 int main(int argc, char **argv)

@@ -45,6 +45,15 @@ void snap_bytes(struct snap *s, void *p, size_t len)
 	s->len += len;
 }
 
+void snap_same(struct snap *s, uint64_t v)
+{
+	uint64_t got = v;
+
+	snap_num(s, &got, UINT64_MAX);
+	if (!s->err && got != v)
+		s->err = -ENOTSUP;
+}
+
 /* Seven bits a byte, the low ones first; all but the last have bit 7. */
 void snap_num(struct snap *s, uint64_t *v, uint64_t max)
 {
@@ -71,4 +80,27 @@ uint32_t snap_sum(const uint8_t *p, size_t len)
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ p[i]) * 16777619u;
 	return h;
+}
+
+void snap_finish(struct snap *s)
+{
+	uint32_t sum = snap_sum(s->buf, s->len);
+
+	if (!s->err)
+		snap_bytes(s, &sum, SNAP_TAIL);
+}
+
+void snap_start(struct snap *s, const uint8_t *buf, size_t len)
+{
+	uint32_t sum;
+
+	*s = (struct snap){.reading = true, .err = -EINVAL};
+	if (len < SNAP_TAIL)
+		return;
+	memcpy(&sum, buf + len - SNAP_TAIL, SNAP_TAIL);
+	if (sum != snap_sum(buf, len - SNAP_TAIL))
+		return;
+	s->buf = (uint8_t *)(uintptr_t)buf; /* not written while reading */
+	s->len = len - SNAP_TAIL;
+	s->err = 0;
 }

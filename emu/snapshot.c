@@ -17,7 +17,6 @@
 
 #define MAGIC 0x70616e7369636876ull /* "vhcisnap" */
 #define VERSION 1u
-#define TAIL 4u /* bytes of the sum at the end */
 
 static void snap_ring(struct snap *s, struct xhci_ring *r)
 {
@@ -393,13 +392,6 @@ static void snap_all(struct snap *s, struct xhci *x, struct plugged *ret)
 	snap_saved(s, x);
 }
 
-static void finish(struct snap *s)
-{
-	uint32_t sum = snap_sum(s->buf, s->len);
-
-	snap_bytes(s, &sum, TAIL);
-}
-
 int xhci_snapshot(struct xhci *x, uint8_t **ret_buf, size_t *ret_len)
 {
 	struct snap s = {0};
@@ -409,8 +401,7 @@ int xhci_snapshot(struct xhci *x, uint8_t **ret_buf, size_t *ret_len)
 	    (x->cmd.busy && !command_can_wait(x)))
 		return -EBUSY;
 	snap_all(&s, x, &dev);
-	if (!s.err)
-		finish(&s);
+	snap_finish(&s);
 	if (s.err) {
 		free(s.buf);
 		return s.err;
@@ -456,21 +447,26 @@ static void restore_failed(struct xhci *x)
 	port_reset_all(x);
 }
 
-int xhci_restore(struct xhci *x, const uint8_t *buf, size_t len)
+bool xhci_is_unused(const struct xhci *x)
 {
-	struct snap s = {.reading = true};
-	struct plugged dev = {0};
-	uint32_t sum;
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
+		if (x->slot[i].state != SLOT_DISABLED)
+			return false;
+	return !x->tap && !x->nflight && !x->resetting && !xhci_running(x) &&
+	       !x->saved;
+}
 
-	if (x->tap || x->nflight || x->resetting || xhci_running(x) || x->saved)
+int xhci_restore(struct xhci *x, const uint8_t *buf, size_t len,
+		 uint32_t new_ports)
+{
+	struct plugged dev = {0};
+	struct snap s;
+
+	if (!xhci_is_unused(x))
 		return -EBUSY;
-	if (len < TAIL)
-		return -EINVAL;
-	memcpy(&sum, buf + len - TAIL, TAIL);
-	if (sum != snap_sum(buf, len - TAIL))
-		return -EINVAL;
-	s.buf = (uint8_t *)(uintptr_t)buf; /* not written while reading */
-	s.len = len - TAIL;
+	snap_start(&s, buf, len);
+	if (s.err)
+		return s.err;
 	x->paused = true;
 	snap_all(&s, x, &dev);
 	snap_check(&s, s.at == s.len);
@@ -480,7 +476,7 @@ int xhci_restore(struct xhci *x, const uint8_t *buf, size_t len)
 	}
 	for (unsigned i = 0; i < x->nports; i++)
 		port_restored(x, &x->port[i], dev.had & 1u << i,
-			      dev.same & 1u << i);
+			      dev.same & ~(new_ports >> 1) & 1u << i);
 	slots_tell(x);
 	x->saved_untold = x->saved_lost;
 	x->notify = true;

@@ -133,16 +133,20 @@ void xhci_reset(struct xhci *x);
  * in them but for that it was there. xhci_resume() goes on.
  *
  * xhci_restore() is for a controller of the same configuration as it was
- * created, with the same devices in its ports: 0, and it is paused; -EINVAL
+ * created, with the same devices in its ports, but for those in @new_ports (bit
+ * 1 is port 1), which are new to the guest: 0, and it is paused; -EINVAL
  * (not a snapshot, damaged), -ENOTSUP (of another version, or of another
  * configuration), -EBUSY (it was used, or has a tap) or -ENOMEM. After a
  * failure it is as new. Devices are told of their endpoints; a port whose
  * device is missing disconnects.
  */
 void xhci_pause(struct xhci *x, bool requests);
+/* One that xhci_restore() does not find -EBUSY */
+bool xhci_is_unused(const struct xhci *x);
 void xhci_resume(struct xhci *x);
 int xhci_snapshot(struct xhci *x, uint8_t **ret_buf, size_t *ret_len);
-int xhci_restore(struct xhci *x, const uint8_t *buf, size_t len);
+int xhci_restore(struct xhci *x, const uint8_t *buf, size_t len,
+		 uint32_t new_ports);
 /* Number of transfers the devices hold. */
 unsigned xhci_in_flight(const struct xhci *x);
 /* Bus mastering (PCI command register): when off, no guest memory is touched. */

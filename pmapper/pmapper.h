@@ -24,6 +24,7 @@
 struct pmapper;     /* opaque; pmapper.c */
 struct port_device; /* opaque; port_device.c: one device in one port */
 struct usb_dev;
+struct snap; /* emu/snap.h */
 
 /* Requests on EP0 that change state a host must know of, USB 2.0 §9.4 */
 enum usb_state_req {
@@ -69,6 +70,15 @@ struct usb_dev_ops {
 	void (*ep_enable)(struct usb_dev *d, const struct usb_ep_info *info);
 	void (*ep_disable)(struct usb_dev *d, uint8_t ep);
 	void (*suspend)(struct usb_dev *d, bool suspended);
+	/*
+	 * For a VMM that moves its guest: to @s, or from it, all by which a
+	 * guest could tell the device from another of its kind. It holds no
+	 * transfer, and what is read into was just plugged in. Sets s->err:
+	 * -EBUSY (a job still runs), -EINVAL (that cannot be), -ENOTSUP (it
+	 * is of a device that is not like this one). NULL: the guest sees it
+	 * unplugged, and what is in the port there plugged in.
+	 */
+	void (*snap)(struct usb_dev *d, struct snap *s);
 	/*
 	 * Give everything back and free @d. Called once, when the device is
 	 * out of its port, holds no transfer and owes no usb_dev_reset_done();

@@ -36,8 +36,7 @@ void embed_leave(struct vxhci *v)
 	pthread_mutex_unlock(&v->lock);
 }
 
-/* Do what is to be done, in slices; true when there is more. */
-static bool run_slices(struct vxhci *v)
+bool embed_run_slices(struct vxhci *v)
 {
 	bool more = true;
 
@@ -55,8 +54,7 @@ static bool run_slices(struct vxhci *v)
 	return more;
 }
 
-/* Wait for the worker, or for a device, a little. */
-static void wait_for_wake(struct vxhci *v)
+void embed_wait(struct vxhci *v)
 {
 	struct timespec ts;
 
@@ -87,7 +85,7 @@ static void unplug_devices(struct vxhci *v)
 	for (;;) {
 		bool more = v->usb && hostusb_run(v->usb, true);
 
-		more = run_slices(v) || more;
+		more = embed_run_slices(v) || more;
 
 		if (xhci_in_flight(v->x) == 0 && !pmapper_busy(v->pm))
 			return;
@@ -97,7 +95,7 @@ static void unplug_devices(struct vxhci *v)
 			embed_log(v, XHCI_LOG_WARN,
 				  "a device does not end its transfers: still "
 				  "waiting for it");
-		wait_for_wake(v);
+		embed_wait(v);
 	}
 }
 
@@ -246,6 +244,8 @@ void vxhci_destroy(struct vxhci *v)
 	vxhci_stop(v);
 	embed_enter(v);
 	v->quiet = true;
+	if (v->stopped) /* its guest's memory may be used elsewhere */
+		xhci_set_bus_master(v->x, false);
 	unplug_devices(v);
 	hostusb_destroy(v->usb);
 	while (v->devs != NULL)
@@ -407,11 +407,16 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 	bool more;
 
 	embed_enter(v);
+	if (v->stopped) { /* there is no time */
+		embed_leave(v);
+		*ret_timeout_ns = UINT64_MAX;
+		return;
+	}
 	v->quiet = true;
 	run_timers(v);
 	more = v->usb &&
 	       hostusb_run(v->usb, atomic_exchange(&v->usb_ready, false));
-	more = run_slices(v) || more;
+	more = embed_run_slices(v) || more;
 	v->quiet = false;
 	at = v->told_at = next_timer(v);
 	if (v->usb)

@@ -6,7 +6,7 @@
  * Locks: `plug_lock` is held while devices are asked for or taken out, and may
  * be held long; `lock` is held in every call and while the controller, the mapper
  * and the VMM's callbacks run. `wake_lock` is a leaf: the mapper's worker
- * thread takes it alone, and vxhci_destroy() under `lock`.
+ * thread takes it alone, and vxhci_destroy() and vxhci_snapshot() under `lock`.
  */
 #ifndef VMM_EMBED_H
 #define VMM_EMBED_H
@@ -61,6 +61,7 @@ struct vxhci {
 	uint64_t reset_told_ns[XHCI_MAX_PORTS + 1]; /* by port */
 
 	atomic_bool usb_ready; /* a descriptor of hostusb's has an event */
+	bool stopped;          /* from vxhci_snapshot() to vxhci_resume() */
 	bool quiet;        /* in dispatch, create or destroy: no wake needed */
 	bool kicked;       /* there is work */
 	uint64_t timer_at; /* xhci_timer() is due, UINT64_MAX: never */
@@ -72,12 +73,17 @@ struct vxhci {
 
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake_cond;
-	bool woken; /* under wake_lock: since vxhci_destroy() looked last */
+	bool woken; /* under wake_lock: since embed_wait() looked last */
 };
 
 /* embed.c: what each call from outside begins and ends with */
 void embed_enter(struct vxhci *v);
 void embed_leave(struct vxhci *v);
+
+/* Do what is to be done, in slices; true when there is more. */
+bool embed_run_slices(struct vxhci *v);
+/* Wait for the worker, or for a device, a little. With the lock. */
+void embed_wait(struct vxhci *v);
 
 /* embed_host.c: what the parts below need of the library. @host is @v. */
 extern const struct xhci_host_ops embed_xhci_ops;
@@ -87,9 +93,6 @@ extern const struct hostusb_host_ops embed_hostusb_ops;
 void embed_pci_init(struct vxhci *v);
 /* Released: nothing points into the mapping with this cookie any more. */
 void embed_mem_released(void *host, void *cookie);
-/* Take and leave the lock. */
-void embed_enter(struct vxhci *v);
-void embed_leave(struct vxhci *v);
 uint64_t embed_now_ns(struct vxhci *v);
 /* Have vxhci_dispatch() called, by the VMM or by the own thread. Any thread. */
 void embed_wake(struct vxhci *v);

@@ -243,6 +243,13 @@ static int check_claims(const struct vxhci *v, const struct slot_dev *d,
 	char name[96], other[96];
 
 	slot_dev_name(d, name, sizeof(name));
+	if (v->stopped) {
+		snprintf(err, errlen,
+			 "%s: the controller is stopped for a snapshot: "
+			 "resume it first",
+			 name);
+		return -EBUSY;
+	}
 	for (const struct embed_dev *w = v->devs; w; w = w->next) {
 		if (w->leaving)
 			continue;

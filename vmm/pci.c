@@ -4,6 +4,8 @@
  */
 #include "vmm/pci.h"
 
+#include "emu/snap.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -419,4 +421,40 @@ int pci_msix_entry(const struct pci_fn *f, unsigned vector, uint64_t *ret_addr,
 	*ret_data = f->vector[vector].data;
 	*ret_masked = vector_masked(f, vector);
 	return 0;
+}
+
+void pci_snap(struct pci_fn *f, struct snap *s)
+{
+	uint8_t cfg[PCI_CFG_SIZE];
+
+	snap_same(s, f->vendor);
+	snap_same(s, f->device);
+	snap_same(s, f->ops->intx != NULL);
+	snap_same(s, f->ops->msi != NULL);
+	snap_same(s, f->ops->pme != NULL);
+	memcpy(cfg, f->cfg, sizeof(cfg));
+	snap_bytes(s, cfg, sizeof(cfg));
+	for (unsigned i = 0; i < PCI_CFG_SIZE && !s->err; i++)
+		f->cfg[i] = (uint8_t)((f->cfg[i] & ~f->wmask[i]) |
+				      (cfg[i] & f->wmask[i]));
+	for (unsigned i = 0; i < PCI_MSIX_VECTORS; i++) {
+		SNAP(s, f->vector[i].addr);
+		SNAP(s, f->vector[i].data);
+		SNAP_MAX(s, f->vector[i].control, VECTOR_MASKED);
+		snap_check(s, f->vector[i].addr % 4 == 0);
+	}
+	SNAP_MAX(s, f->pending, (1u << PCI_MSIX_VECTORS) - 1);
+	SNAP_BOOL(s, f->d3);
+	SNAP_BOOL(s, f->pme_status);
+}
+
+/* The power state is f->d3, whatever the register that was read says. */
+void pci_restored(struct pci_fn *f)
+{
+	put(f->cfg + PMCSR, 2,
+	    (get(f->cfg + PMCSR, 2) & ~PMCSR_STATE) |
+		    (f->d3 ? PMCSR_D3HOT : 0));
+	pmcsr_wrote(f);
+	intr_wrote(f);
+	f->ops->intr_mode(f->host, f->told_mode); /* the level is told anew */
 }

@@ -100,6 +100,15 @@ void pci_msg_fire(struct pci_fn *f, unsigned vector);
 void pci_pin(struct pci_fn *f, bool level);
 /* Something happened that software may want to be woken for. */
 void pci_pme(struct pci_fn *f);
+/*
+ * pci_snap - the state to @s or from it, where what is read has been made with
+ * the same ids and ops; what cannot be written by a guest is not taken. An
+ * external client has told before what it keeps. Nothing is told to the ops
+ * before pci_restored().
+ */
+struct snap;
+void pci_snap(struct pci_fn *f, struct snap *s);
+void pci_restored(struct pci_fn *f);
 /* See vxhci_msix_external(). */
 void pci_msix_external(struct pci_fn *f, bool on);
 /* See vxhci_msix_entry(). */

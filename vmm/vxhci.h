@@ -335,6 +335,35 @@ int vxhci_media_eject(struct vxhci *v, unsigned port, unsigned lun, bool force,
  */
 int vxhci_port_over_current(struct vxhci *v, unsigned port, bool on);
 
+/*
+ * For a VMM that suspends or moves its guest, while no VCPU runs.
+ *
+ * vxhci_snapshot() stops the controller and gives its state as bytes
+ * (malloc'd, the caller's): PCI function, registers, rings, and the built-in
+ * devices with what each was doing. Transfers are taken back from the devices,
+ * and go on from there later. It blocks, for @timeout_ms at most, for devices
+ * that do not give back at once; after half of it requests on control endpoints
+ * are taken back too. 0: until vxhci_resume() nothing moves, guest memory is
+ * not touched (by vxhci_destroy() neither), and devices cannot be attached.
+ * -ETIMEDOUT: a device holds on; -ENOTSUP: it is recorded; -ENOMEM: all goes on
+ * as if nothing had been.
+ *
+ * vxhci_restore() takes @buf, whoever it is from, into a controller made like
+ * the other, with guest memory mapped, before the guest's first access. Built-in
+ * devices that are in the ports they were in (with an image that has the same
+ * size) go on; of any other, and of physical ones, the guest sees that they are
+ * unplugged, and what is in the port now plugged in. 0, and it is stopped, until
+ * vxhci_resume(); it may have called ops.leds() by then. -EINVAL (no snapshot,
+ * or damaged), -ENOTSUP (of another version, or of a controller or disk that is
+ * not like this one), -EBUSY (it has been used, or is recorded), -ENOMEM, with
+ * one line in @errbuf: it is as new.
+ */
+int vxhci_snapshot(struct vxhci *v, unsigned timeout_ms, uint8_t **ret_buf,
+		   size_t *ret_len);
+int vxhci_restore(struct vxhci *v, const uint8_t *buf, size_t len, char *errbuf,
+		  size_t errlen);
+void vxhci_resume(struct vxhci *v);
+
 /* Counters; see the manual page's `status`. */
 struct vxhci_stats {
 	uint64_t transfers, bytes, errors, commands, events, interrupts;

@@ -97,7 +97,8 @@ LD_LIBRARY_PATH=$lib timeout 30 "$work/shared" >"$work/out" &&
 	grep -q '^port .*connected$' "$work/out"
 result "it finds its disk" $?
 LD_LIBRARY_PATH=$lib timeout 30 "$work/shared" thread >"$work/out" &&
-	grep -q '^2 devices$' "$work/out"
+	grep -q '^2 devices$' "$work/out" &&
+	grep -q '^goes on after [0-9]* bytes$' "$work/out"
 result "and with the library's thread" $?
 # shellcheck disable=SC2086
 "$CC" $strict docs/embed-example.c $static -o "$work/static" &&

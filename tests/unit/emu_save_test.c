@@ -219,7 +219,7 @@ static void asleep_in_a_snapshot(void **state)
 	g->cmd_at = f->cmd_at;
 	g->cmd_cycle = f->cmd_cycle;
 	fake_plug(g, 1, USB_SPEED_HIGH);
-	assert_int_equal(xhci_restore(g->x, buf, len), 0);
+	assert_int_equal(xhci_restore(g->x, buf, len, 0), 0);
 	free(buf);
 	xhci_resume(g->x);
 	wake_registers(g);

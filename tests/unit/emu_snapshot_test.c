@@ -52,7 +52,7 @@ static struct fake *moved(struct fake *f)
 	struct fake *g = guest_of(f);
 
 	fake_plug(g, 1, USB_SPEED_HIGH);
-	assert_int_equal(xhci_restore(g->x, s.buf, s.len), 0);
+	assert_int_equal(xhci_restore(g->x, s.buf, s.len, 0), 0);
 	free(s.buf);
 	fake_free(f);
 	go_on(g);
@@ -224,7 +224,7 @@ static void streams_move_too(void **state)
 	s = shoot(f);
 	g = guest_of(f);
 	fake_plug(g, 5, USB_SPEED_SUPER);
-	assert_int_equal(xhci_restore(g->x, s.buf, s.len), 0);
+	assert_int_equal(xhci_restore(g->x, s.buf, s.len, 0), 0);
 	free(s.buf);
 	fake_free(f);
 	go_on(g);
@@ -273,7 +273,7 @@ static void ports_and_their_devices(void **state)
 			fake_plug(g, 1, rows[i].is);
 		fake_plug(g, 2, USB_SPEED_HIGH);
 		fake_plug(g, 3, USB_SPEED_HIGH);
-		assert_int_equal(xhci_restore(g->x, s.buf, s.len), 0);
+		assert_int_equal(xhci_restore(g->x, s.buf, s.len, 0), 0);
 		go_on(g);
 		assert_int_equal(PORTSC_PLS(rd(g, REG_PORTSC(1))), rows[i].pls);
 		assert_int_equal(rd(g, REG_PORTSC(1)) & PORTSC_CHANGES,
@@ -306,7 +306,7 @@ static void registers_are_the_same(void **state)
 	s = shoot(f);
 	g = guest_of(f);
 	fake_plug(g, 1, USB_SPEED_HIGH);
-	assert_int_equal(xhci_restore(g->x, s.buf, s.len), 0);
+	assert_int_equal(xhci_restore(g->x, s.buf, s.len, 0), 0);
 	for (uint32_t off = 0; off < XHCI_MMIO_SIZE; off += 4)
 		if (rd(f, off) != rd(g, off))
 			fail_msg("%x: %x, not %x", off, rd(g, off), rd(f, off));
@@ -334,20 +334,20 @@ static void what_cannot_be_is_refused(void **state)
 	assert_int_equal(xhci_snapshot(f->x, &p, &n), -EBUSY);
 	xhci_pause(f->x, true);
 	s = shoot(f);
-	assert_int_equal(xhci_restore(f->x, s.buf, s.len), -EBUSY);
+	assert_int_equal(xhci_restore(f->x, s.buf, s.len, 0), -EBUSY);
 	g = fake_new_cfg(&other);
-	assert_int_equal(xhci_restore(g->x, s.buf, s.len), -ENOTSUP);
+	assert_int_equal(xhci_restore(g->x, s.buf, s.len, 0), -ENOTSUP);
 	fake_free(g);
 	g = fake_new();
 	for (size_t i = 0; i < s.len; i++)
-		assert_int_equal(xhci_restore(g->x, s.buf, i), -EINVAL);
+		assert_int_equal(xhci_restore(g->x, s.buf, i, 0), -EINVAL);
 	for (size_t i = 0; i < s.len; i++) {
 		s.buf[i] ^= 0x20;
-		assert_int_equal(xhci_restore(g->x, s.buf, s.len), -EINVAL);
+		assert_int_equal(xhci_restore(g->x, s.buf, s.len, 0), -EINVAL);
 		s.buf[i] ^= 0x20;
 	}
 	assert_int_equal(xhci_set_tap(g->x, &tap, NULL), 0);
-	assert_int_equal(xhci_restore(g->x, s.buf, s.len), -EBUSY);
+	assert_int_equal(xhci_restore(g->x, s.buf, s.len, 0), -EBUSY);
 	free(s.buf);
 	fake_free(f);
 	xhci_destroy(g->x);
@@ -380,7 +380,7 @@ static void forged_snapshots_are_harmless(void **state)
 			s.buf[i] ^= bits[k];
 			sum = snap_sum(s.buf, s.len - 4);
 			memcpy(s.buf + s.len - 4, &sum, 4);
-			rc = xhci_restore(g->x, s.buf, s.len);
+			rc = xhci_restore(g->x, s.buf, s.len, 0);
 			s.buf[i] ^= bits[k];
 			taken += rc == 0;
 			refused += rc != 0;
