@@ -88,6 +88,11 @@ $(B)/hostrig/static/%: $(B)/obj/tests/host/%.o
 $(B)/hostrig/linked/%: $(B)/obj/tests/host/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+# between a guest and vxhci, on this machine
+$(B)/rig/%: $(B)/obj/tests/rig/%.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+.SECONDARY: $(B)/obj/tests/rig/fewvec.o
 .PHONY: host-programs check-host
 .SECONDARY: $(patsubst %,$(B)/obj/tests/host/%.o,$(HOST_STATIC) $(HOST_LINKED))
 host-programs: $(addprefix $(B)/hostrig/static/,$(HOST_STATIC)) \

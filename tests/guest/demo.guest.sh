@@ -20,7 +20,7 @@ modprobe usb_storage delay_use=0
 modprobe uas
 modprobe sd_mod
 modprobe ext4
-if ! wait_for 20 disk; then
+if ! wait_for 60 disk; then
 	fail "the disk is found"
 	usb_tree
 	end

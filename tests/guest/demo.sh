@@ -6,7 +6,7 @@ set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/guest.sh"
 
-KERNEL=${VXHCI_DEMO_KERNEL:-6.1} TIMEOUT=100
+KERNEL=${VXHCI_DEMO_KERNEL:-6.1}
 SIZE=64 # MiB, the disk
 
 step() { printf '\n== %s\n' "$*"; }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # matrix.guest.sh - Linux's side of matrix.sh: SECTORS is the disk's size, AT and
-# MIB what to copy on it, in MiB: as much from AT to behind it.
+# MIB what to copy on it, in MiB: as much from AT to behind it. IRQ is msix or msi
+# where the controller has one vector, of that kind.
 
 find_disk() { disk=$(disk_of_size "$SECTORS"); }
 modprobe xhci_pci
@@ -8,6 +9,9 @@ modprobe xhci_pci_renesas 2>/dev/null
 modprobe usb_storage delay_use=0
 modprobe uas
 modprobe sd_mod
+modprobe usbhid
+modprobe hid_generic
+modprobe evdev
 wait_for 60 find_disk || {
 	fail "$K a disk"
 	usb_tree
@@ -34,4 +38,41 @@ copied() {
 	[ "$(host copied)" = same ]
 }
 check "$K reads and writes the disk" copied
+
+one_vector() {
+	set -- /sys/bus/pci/devices/*/usb1/../msi_irqs/*
+	[ $# = 1 ] || { echo "vectors: $#"; return 1; }
+	cat "$1"
+	grep "^ *${1##*/}:.*xhci" /proc/interrupts || cat /proc/interrupts
+	[ "$(cat "$1")" = "$IRQ" ]
+}
+[ -z "$IRQ" ] || check "$K with one vector" one_vector
+
+keyboard() { # its event device
+	for e in /sys/class/input/event*; do
+		grep -q 'vxhci keyboard' "$e/device/name" || continue
+		echo "/dev/input/${e##*/}"
+		return 0
+	done
+	return 1
+}
+reads_events() { ls -l "/proc/$1/fd" | grep -q input/event; }
+# What was pressed, by number: struct input_event, 24 bytes
+pressed() {
+	od -An -v -w24 -tu2 /tmp/events |
+		awk '$9 == 1 && $11 == 1 { printf "%s ", $10 }'
+}
+vxhci_typed() { [ "$(pressed)" = "47 45 35 46 23 28 " ]; }
+typed() {
+	wait_for 60 keyboard || { echo "no keyboard"; return 1; }
+	cat "$(keyboard)" >/tmp/events &
+	reader=$!
+	wait_for 60 reads_events $reader
+	[ "$(host type)" = typed ] && wait_for 60 vxhci_typed
+	typed_rc=$?
+	kill $reader
+	[ $typed_rc = 0 ] || pressed
+	return $typed_rc
+}
+check "$K reads the keyboard" typed
 check "$K no warning in the kernel log" quiet_log

@@ -1,20 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # matrix.sh [ROW…|short] - `make check-guests`: each driver there is for an xHCI,
-# with vxhci as the machine's only USB controller, uses a disk or boots from it:
-# Linux, EDK2, SeaBIOS, U-Boot, iPXE. Ends with a table. A row is a function
-# row_NAME below; `short` are those of `make check`. With MATRIX_RECORD=DIR a
-# recording of each row is left in DIR, and KEYBOARD=1 plugs a keyboard in too.
+# with vxhci as the machine's only USB controller, uses a disk or boots from it, and
+# reads what is typed on a keyboard: Linux, EDK2, SeaBIOS, U-Boot, iPXE. Ends with
+# a table. A row is a function row_NAME below; `short` are those of `make check`;
+# `--list` says which there are. With MATRIX_RECORD=DIR a recording of each row is
+# left in DIR. B: the build folder.
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/guest.sh"
 . "$TOP/tests/rig/serial.sh"
 
 [ "$VXHCI_PEER" = vxhci ] || die "the matrix is vxhci's"
-ALL='linux-6.1 linux-6.12 linux-newest linux-iommu linux-arm64 ovmf aavmf seabios
-	u-boot ipxe'
-SHORT='linux-6.12 linux-iommu ovmf aavmf seabios u-boot ipxe'
-KEYS=${KEYBOARD:+,keyboard}
+ALL='linux-6.1 linux-6.12 linux-newest linux-iommu linux-one-vector linux-msi
+	linux-sleep linux-arm64 ovmf aavmf seabios u-boot ipxe'
+SHORT='linux-6.12 linux-iommu linux-msi ovmf aavmf seabios u-boot ipxe'
+case ${B:=build} in /*) ;; *) B=$TOP/$B ;; esac
 allow=$(grep -v '^#' "$TOP/tests/guest/dmesg.allow" | paste -sd '|' -)
 
 # disk_random MIB - $WORK/disk.img; what Linux copies on it is MIB from AT
@@ -26,6 +27,21 @@ host_copied() {
 	cmp -s -i $((AT << 20)):$(((AT + MIB) << 20)) -n $((MIB << 20)) \
 		"$WORK/disk.img" "$WORK/disk.img" && echo same || echo differs
 }
+
+# type_keys KEY… - on the keyboard, once the guest has a driver for it
+type_keys() {
+	type_end=$(($(now_ms) + 60000))
+	# shellcheck disable=SC2046
+	until "$VXHCI" input --control "$WORK/ctl" $(printf 'key=%s ' "$@") \
+		>>"$WORK/typed.log" 2>&1; do
+		[ "$(now_ms)" -lt $type_end ] && [ -e "$WORK/ctl" ] || {
+			tail -n 1 "$WORK/typed.log"
+			return 1
+		}
+		sleep 0.3
+	done
+}
+host_type() { type_keys v x h c i enter && echo typed; }
 
 # Firmware paints on the serial port where Linux speaks later: to the log
 guest_line() {
@@ -39,10 +55,10 @@ ESC=$(printf '\033')
 
 # linux [QEMU ARGUMENT…] - boots and uses $WORK/disk.img
 linux() {
-	SLOTS="30,xhci,storage=$WORK/disk.img,speed=$SPEED$KEYS"
+	SLOTS="30,xhci,storage=$WORK/disk.img,speed=$SPEED,keyboard"
 	guest_boot "$TOP/tests/guest/matrix.guest.sh" K="$row:" ALLOW="$allow" \
 		SECTORS=$(($(wc -c <"$WORK/disk.img") / 512)) AT=$AT MIB=$MIB \
-		IOMMU="${IOMMU:-}" -- "$@"
+		IOMMU="${IOMMU:-}" IRQ="${IRQ:-}" -- "$@"
 }
 row_linux_6_1() { KERNEL=6.1 SPEED=high && disk_random 16 && linux; }
 row_linux_6_12() { KERNEL=6.12 SPEED=super && disk_random 16 && linux; }
@@ -52,13 +68,24 @@ row_linux_iommu() {
 	APPEND='intel_iommu=on iommu.strict=1'
 	disk_random 16 && linux -device intel-iommu,caching-mode=on
 }
+# The function has one vector. Linux 6.1 wants two of MSI-X, or MSI.
+one_vector() {
+	unset MAKEFLAGS MAKELEVEL
+	make -s -C "$TOP" B="$B" CC=gcc "$B/rig/fewvec" >&2 || return 1
+	VIA="$B/rig/fewvec $1" IRQ=$1
+	disk_random 16 && linux
+}
+row_linux_one_vector() { KERNEL=6.12 SPEED=super && one_vector msix; }
+row_linux_msi() { KERNEL=6.1 SPEED=high && one_vector msi; }
+row_linux_sleep() { "$TOP/tests/guest/sleep.sh" newest; }
 row_linux_arm64() {
 	ARCH=arm64 KERNEL=6.12 SPEED=super
 	disk_random 16 && linux
 }
 
 # EDK2's shell, from \EFI\BOOT on the disk, runs startup.nsh, which reads and
-# writes a file and then boots Linux: kernel and initramfs come off the disk.
+# writes a file. At its prompt `boot` is typed on the keyboard, and boot.nsh boots
+# Linux: kernel and initramfs come off the disk.
 guest_media() {
 	case $ARCH in
 	amd64) shell=efi-shell-x64/shellx64.efi boot=bootx64.efi ;;
@@ -70,8 +97,8 @@ guest_media() {
 	cp from-host.bin from-shell.bin
 	comp from-host.bin from-shell.bin
 	echo shell: done
-	vmlinuz initrd=\\initrd $cmdline
 	E
+	echo "vmlinuz initrd=\\initrd $cmdline" >"$WORK/boot.nsh"
 	rm -f "$WORK/disk.img"
 	truncate -s 80M "$WORK/disk.img"
 	# the last 16 MiB are not the file system's
@@ -80,8 +107,16 @@ guest_media() {
 		mcopy -i "$WORK/disk.img" "$firmware/usr/share/$shell" \
 			"::EFI/BOOT/$boot" &&
 		mcopy -i "$WORK/disk.img" "$WORK/from-host.bin" \
-			"$WORK/startup.nsh" "$WORK/initrd" \
+			"$WORK/startup.nsh" "$WORK/boot.nsh" "$WORK/initrd" \
 			"$kernel_dir/vmlinuz" ::
+}
+# when_shell_asks - what is typed at the shell's prompt, in the background
+when_shell_asks() {
+	until grep -aq 'shell: done' "$WORK/console" 2>/dev/null; do
+		[ -d "$WORK" ] || return 0
+		sleep 0.3
+	done
+	type_keys b o o t enter
 }
 efi() { # CODE VARS
 	firmware=$("$TOP/tests/rig/firmware.sh") || return 1
@@ -92,13 +127,15 @@ efi() { # CODE VARS
 	AT=64 MIB=4 MEM=768
 	: >"$WORK/disk.img"
 	truncate -s 80M "$WORK/disk.img"
+	when_shell_asks 4>&- &
 	linux || return 1
 	mcopy -n -i "$WORK/disk.img" ::from-shell.bin "$WORK/from-shell.bin" &&
 		cmp -s "$WORK/from-host.bin" "$WORK/from-shell.bin" || {
 		echo "FAILED $row: the file that EDK2's shell wrote"
 		return 1
 	}
-	echo "ok $row: the shell copied a file, and Linux came off the disk"
+	echo "ok $row: the shell copied a file and read the keyboard, and" \
+		"Linux came off the disk"
 }
 row_ovmf() {
 	KERNEL=6.12 SPEED=super
@@ -133,6 +170,9 @@ disk_bootable() {
 }
 disk_booted() {
 	expect_ok 60 "mbr $sum" "boots from the disk and reads it"
+	[ $row != seabios ] || {
+		type_keys v && expect_ok 60 'key v' 'reads the keyboard'
+	}
 	serial_end || return 1
 	cmp -s -i 512:$((257 * 512)) -n $((256 * 512)) "$WORK/disk.img" \
 		"$WORK/disk.img" && result ok "$row: writes it" ||
@@ -141,7 +181,7 @@ disk_booted() {
 }
 row_seabios() {
 	disk_bootable || return 1
-	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-high}$KEYS"
+	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-high},keyboard"
 	serial_boot x86 && disk_booted
 }
 
@@ -149,17 +189,22 @@ row_seabios() {
 # is named by PCI function, port, configuration and interface.
 row_ipxe() {
 	firmware=$("$TOP/tests/rig/firmware.sh") && disk_bootable || return 1
-	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-super}$KEYS"
+	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-super},keyboard"
 	case ${SPEED:-super} in super) port=9 ;; *) port=1 ;; esac
 	cat >"$WORK/script" <<-E
 	#!ipxe
 	echo script runs
+	echo -n name:
+	read name
+	echo typed \${name}
 	sleep 3
 	sanboot --no-describe --drive 0x80 usb:0000:00:01.0-$port-1.0
 	E
 	serial_boot x86 -kernel "$firmware/usr/lib/ipxe/ipxe.lkrn" \
 		-initrd "$WORK/script" &&
-		expect_ok 60 'script runs' 'starts' && disk_booted
+		expect_ok 60 'script runs' 'starts' &&
+		type_keys v x h c i enter &&
+		expect_ok 60 'typed vxhci' 'reads the keyboard' && disk_booted
 }
 
 # Debian's U-Boot for QEMU's amd64 has no xHCI driver, that for arm64 has.
@@ -168,7 +213,7 @@ row_u_boot() {
 	disk_random 4
 	crc=$(head -c 1M "$WORK/disk.img" | gzip -1 | tail -c 8 |
 		od -An -tx4 -N4 | tr -d ' ')
-	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-super}$KEYS"
+	SLOTS="30,xhci,storage=$WORK/disk.img,speed=${SPEED:-super},keyboard"
 	serial_boot arm -bios "$firmware/usr/lib/u-boot/qemu_arm64/u-boot.bin" ||
 		return 1
 	expect_ok 60 'Hit any key' 'starts' && serial_type '' &&
@@ -177,6 +222,8 @@ row_u_boot() {
 	expect_ok 60 '1 Storage Device\(s\) found' 'usb start'
 	serial_type 'usb info'
 	expect_ok 20 'Class: Mass Storage|Mass Storage' 'usb info'
+	type_keys e c h o space v x h c i enter && # `echo v` and what follows
+		expect_ok 20 '^vxhci$' 'reads the keyboard'
 	serial_type 'usb storage'
 	expect_ok 20 'Capacity: 4.0 MB' 'usb storage'
 	serial_type 'usb read 0x42000000 0 0x800; crc32 0x42000000 0x100000'
@@ -194,13 +241,18 @@ row_u_boot() {
 run() (
 	row=$1
 	guest_work matrix
+	SERVE_ARGS="--control $WORK/ctl"
 	[ -z "${MATRIX_RECORD:-}" ] ||
-		SERVE_ARGS="--record $MATRIX_RECORD/$row.vxrec"
+		SERVE_ARGS="$SERVE_ARGS --record $MATRIX_RECORD/$row.vxrec"
 	"row_$(echo "$row" | tr '.-' '__')"
 )
 
 case ${1:-} in
 short) rows=$SHORT ;;
+--list)
+	printf '%s\n' $ALL
+	exit
+	;;
 '') rows=$ALL ;;
 *) rows=$* ;;
 esac

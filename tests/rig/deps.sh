@@ -16,7 +16,7 @@ packages() {
 	case $1 in
 	build) echo "$build" ;;
 	demo) echo "$build $guest" ;;
-	check) echo "$build $guest clang clang-format libcmocka-dev umockdev tshark patch libunicorn-dev seabios" ;;
+	check) echo "$build $guest clang clang-format libcmocka-dev umockdev tshark patch libunicorn-dev seabios mtools dosfstools" ;;
 	bench) echo "$build $guest libcmocka-dev valgrind strace" ;;
 	fuzz) echo "$build clang libclang-rt-dev llvm libcmocka-dev" ;;
 	afl) echo "afl++" ;;
