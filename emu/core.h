@@ -293,7 +293,9 @@ bool ep_post_event(struct xhci_ep *ep, const struct td_event *ev);
 /* isoch.c */
 void isoch_add(struct xhci_ep *ep);
 void isoch_remove(struct xhci_ep *ep);
-/* When is this TD to go? Sets td->state, and td->cc where it is too late. */
+/* What an endpoint may move in a service interval, by its context */
+uint32_t isoch_payload(const struct xhci_ep *ep);
+/* When is this TD to go? Sets td->state, and td->cc where it cannot go. */
 void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td);
 void isoch_idle(struct xhci_ep *ep); /* the ring has run empty */
 void isoch_stop(struct xhci_ep *ep); /* the ring was taken back */

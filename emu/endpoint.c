@@ -260,6 +260,17 @@ void ep_reset(struct xhci_ep *ep, bool tsp)
 	ep_set_state(ep, ep_rules[ep->state][EPE_RESET].next);
 }
 
+/* §6.2.3.4: with HCCPARAMS2.LEC the field is 0, and it follows from the rest */
+static uint8_t mult_of(const struct usb_ep_info *i)
+{
+	uint32_t burst = i->max_packet * (i->max_burst + 1u);
+	uint32_t bursts = (i->max_esit + burst - 1) / burst;
+
+	if (bursts > 256)
+		return 255;
+	return bursts > i->mult + 1u ? (uint8_t)(bursts - 1) : i->mult;
+}
+
 enum cc ep_info_decode(unsigned dci, const uint32_t ctx[5],
 		       struct usb_ep_info *ret)
 {
@@ -294,6 +305,8 @@ enum cc ep_info_decode(unsigned dci, const uint32_t ctx[5],
 		ret->ep |= USB_DIR_IN;
 	if (ret->max_packet == 0)
 		ret->max_packet = 1;
+	if (ret->type == USB_ISOCH)
+		ret->mult = mult_of(ret);
 	if (streams)
 		ret->streams = (uint16_t)((2u << streams) - 1);
 	return CC_SUCCESS;

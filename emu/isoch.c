@@ -22,6 +22,13 @@ static uint64_t esit(const struct xhci_ep *ep)
 	return 1ull << ep->info.interval;
 }
 
+uint32_t isoch_payload(const struct xhci_ep *ep)
+{
+	const struct usb_ep_info *i = &ep->info;
+
+	return (uint32_t)i->max_packet * (i->max_burst + 1u) * (i->mult + 1u);
+}
+
 void isoch_add(struct xhci_ep *ep)
 {
 	struct xhci *x = ep->slot->x;
@@ -75,6 +82,9 @@ void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td)
 	uint64_t now = mfindex_now(x), at = align_up(now + IST_UF, esit(ep));
 	bool in_stream = contiguous(ep, td);
 
+	/* §6.4.5: it has its interval all the same, and nothing is moved */
+	if (td->xfer.length > isoch_payload(ep))
+		td->cc = CC_BANDWIDTH_OVERRUN;
 	if (in_stream) {
 		/* the device's pace rules, also when it lags behind MFINDEX */
 		at = ep->iso_uf;

@@ -35,6 +35,7 @@ struct td_walk {
 	uint32_t edtla; /* §4.11.5.2 */
 	uint32_t stop;  /* elements from here on are not done */
 	bool shorted, ended;
+	uint8_t failed; /* enum cc: isochronous, and an earlier TRB ended so */
 };
 
 struct td_event {

@@ -77,6 +77,28 @@ static void event_of(const struct td_elem *e, enum cc cc, uint32_t len,
 				 .bei = e->bei};
 }
 
+/* Such a TD is not over with an error: what asked for an event has it, §4.9.1 */
+static bool goes_on(const struct xhci_td *td, enum cc cc)
+{
+	return td->isoch && cc != CC_TRB_ERROR && cc != CC_MISSED_SERVICE;
+}
+
+/* An element behind the one in which an isochronous TD failed */
+static bool retire_failed(const struct td_elem *e, struct td_walk *w,
+			  struct td_event *ret)
+{
+	if (e->type == TRB_LINK)
+		return false;
+	event_of(e, w->failed, e->len, ret);
+	if (e->type == TRB_EVENT_DATA) {
+		ret->ptr = e->param;
+		ret->ed = true;
+		ret->len = w->edtla;
+		w->edtla = 0;
+	}
+	return e->ioc;
+}
+
 /* One data TRB of a finished TD: what it moved, and its event if it has one */
 static bool retire_data(const struct td_elem *e, struct td_walk *w, enum cc cc,
 			bool at_end, struct td_event *ret)
@@ -162,8 +184,14 @@ bool td_retire(const struct xhci_td *td, struct td_walk *w,
 		end = td_position(td, &off);
 	while (w->i < w->stop && !w->ended) {
 		uint32_t i = w->i++;
+		bool ev = w->failed ? retire_failed(&td->elem[i], w, ret)
+				    : retire_elem(td, i, w, cc, i == end, ret);
 
-		if (retire_elem(td, i, w, cc, i == end, ret))
+		if (w->ended && goes_on(td, cc)) {
+			w->ended = false;
+			w->failed = (uint8_t)cc;
+		}
+		if (ev)
 			return true;
 	}
 	return false;

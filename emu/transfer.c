@@ -279,8 +279,7 @@ static bool epq_fetch(struct xhci_epq *q, unsigned *budget)
 		isoch_schedule(q->ep, td);
 	if (td->state != TD_WAITING)
 		td_submit(q, td);
-	return td->state != TD_WAITING &&
-	       (td->cc == CC_INVALID || td->cc == CC_MISSED_SERVICE);
+	return td->state != TD_WAITING && td->cc != CC_TRB_ERROR;
 }
 
 static bool link_asleep(const struct xhci_ep *ep)
@@ -335,6 +334,10 @@ void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 		t->status = td->packet.status;
 		t->actual = td->packet.actual;
 	}
+	/* §6.4.5: it sent no more than it may, software gave it less room */
+	if (td->isoch && t->in && t->status == USB_BABBLE &&
+	    t->length < isoch_payload(ep))
+		t->status = USB_OVERRUN;
 	if (t->actual > t->length)
 		t->actual = t->length;
 	x->nflight--;

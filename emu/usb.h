@@ -177,7 +177,7 @@ struct usb_ep_info {
 	uint8_t type;        /* enum usb_type */
 	uint8_t interval;    /* exponent: 125 us << interval */
 	uint8_t max_burst;   /* 0..15 */
-	uint8_t mult;        /* 0..2 */
+	uint8_t mult;        /* 0..2; isochronous: as max_esit has it */
 	uint16_t max_packet; /* bytes */
 	uint32_t max_esit;   /* bytes a service interval */
 	uint16_t streams;    /* number of stream ids usable (1..n), 0: none */

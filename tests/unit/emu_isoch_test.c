@@ -11,21 +11,45 @@
 #define MS 1000000u
 #define BUF 0x400000u
 
-/* An interval of 1 << @interval microframes on both endpoints */
-static struct fake *iso_ready(unsigned interval)
+/*
+ * An interval of 1 << @interval microframes on both endpoints, 1024 bytes a
+ * packet, @packets packets an interval; what @esit says is beside that.
+ */
+static struct fake *iso_ready_with(unsigned interval, unsigned packets,
+				   uint32_t esit)
 {
-	struct fake *f = fake_ready(1);
+	/* high speed has no place for more */
+	bool more = packets > 1 || esit > 1024;
+	struct fake *f = more ? fake_new() : fake_ready(1);
 
+	if (more) {
+		start(f);
+		fake_plug(f, 5, USB_SPEED_SUPER_PLUS_BY2);
+		assert_int_equal(slot_new(f), 1);
+		assert_int_equal(address(f, 1, 5, false), CC_SUCCESS);
+	}
 	ictx_clear(f, 0, 1u | 1u << ISO_OUT | 1u << ISO_IN);
 	put32(f, ictx(f, 1, 0), ISO_IN << 27);
 	ictx_ep(f, ISO_OUT, EPT_ISOCH_OUT, 1024, G_RING(ISO_OUT));
 	ictx_ep(f, ISO_IN, EPT_ISOCH_IN, 1024, G_RING(ISO_IN));
-	put32(f, ictx(f, ISO_OUT + 1, 0), interval << 16);
-	put32(f, ictx(f, ISO_IN + 1, 0), interval << 16);
+	for (unsigned dci = ISO_OUT; dci <= ISO_IN; dci++) {
+		put32(f, ictx(f, dci + 1, 0),
+		      interval << 16 | (esit >> 16) << 24);
+		put32(f, ictx(f, dci + 1, 1),
+		      (uint32_t)(dci == ISO_IN ? EPT_ISOCH_IN : EPT_ISOCH_OUT)
+				      << 3 |
+			      (packets - 1) << 8 | 1024u << 16);
+		put32(f, ictx(f, dci + 1, 4), (esit & 0xffff) << 16);
+	}
 	assert_int_equal(cmd(f, G_ICTX, 0, T(CONFIGURE_EP) | SLOT(1)),
 			 CC_SUCCESS);
 	ev_forget(f);
 	return f;
+}
+
+static struct fake *iso_ready(unsigned interval)
+{
+	return iso_ready_with(interval, 1, 1024);
 }
 
 static uint64_t iso_td(struct fake *f, unsigned dci, unsigned n, uint32_t len,
@@ -46,13 +70,14 @@ static uint32_t frame_id(struct fake *f, unsigned ahead)
 /* The device ends its oldest transfer as a host does: by its packet */
 static void packet_end(struct fake *f, enum usb_status st, uint32_t actual)
 {
-	struct usb_xfer *t = f->dev[1].held[0];
+	struct fake_dev *d = &f->dev[f->x->slot[0].port];
+	struct usb_xfer *t = d->held[0];
 
 	assert_int_equal(t->npackets, 1);
 	assert_int_equal(t->packet[0].length, t->length);
 	t->packet[0].status = st;
 	t->packet[0].actual = actual;
-	dev_end(&f->dev[1], 0, USB_OK, 0);
+	dev_end(d, 0, USB_OK, 0);
 	run(f);
 }
 
@@ -255,13 +280,13 @@ static void packet_errors_do_not_halt(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 5; i++)
-		iso_td(f, ISO_IN, i, 64, TRB_SIA);
+		iso_td(f, ISO_IN, i, 1024, TRB_SIA);
 	ring_db(f, 1, ISO_IN);
 	for (unsigned i = 0; i < 5; i++)
-		packet_end(f, rows[i].st, rows[i].st == USB_OK ? 64 : 0);
+		packet_end(f, rows[i].st, rows[i].st == USB_OK ? 1024 : 0);
 	for (unsigned i = 0; i < 5; i++)
 		assert_event(xfer_event(f, i), G_RING(ISO_IN) + i * TRB_SIZE,
-			     rows[i].cc, rows[i].cc == CC_SUCCESS ? 0 : 64);
+			     rows[i].cc, rows[i].cc == CC_SUCCESS ? 0 : 1024);
 	assert_int_equal(octx_ep_state(f, 1, ISO_IN), EP_RUNNING);
 	fake_free(f);
 }
@@ -283,7 +308,7 @@ static void only_isoch_trbs_begin_a_td(void **state)
 
 static void td_of_several_trbs_is_one_packet(void **state)
 {
-	struct fake *f = iso_ready(0);
+	struct fake *f = iso_ready_with(0, 3, 3072);
 	uint64_t at = G_RING(ISO_OUT);
 
 	(void)state;
@@ -291,10 +316,111 @@ static void td_of_several_trbs_is_one_packet(void **state)
 	at = put(f, at, BUF + 8192, 1000, T(NORMAL) | TRB_C | TRB_CH);
 	put(f, at, BUF + 16384, 1000, T(NORMAL) | TRB_C | TRB_IOC);
 	ring_db(f, 1, ISO_OUT);
-	assert_int_equal(f->dev[1].nheld, 1);
-	assert_int_equal(f->dev[1].held[0]->length, 3000);
+	assert_int_equal(f->dev[5].nheld, 1);
+	assert_int_equal(f->dev[5].held[0]->length, 3000);
 	packet_end(f, USB_OK, 3000);
 	assert_event(xfer_event(f, 0), at, CC_SUCCESS, 0);
+	fake_free(f);
+}
+
+/* §4.9.1: the TRBs behind the one that failed have their events as well */
+static void an_error_in_the_middle_ends_no_td(void **state)
+{
+	struct fake *f = iso_ready_with(0, 3, 3072);
+	uint64_t first = G_RING(ISO_OUT), at;
+
+	(void)state;
+	at = put(f, first, BUF, 1000, T(ISOCH) | TRB_C | TRB_CH | TRB_SIA);
+	at = put(f, at, BUF + 8192, 1000, T(NORMAL) | TRB_C | TRB_CH);
+	at = put(f, at, BUF + 16384, 1000,
+		 T(NORMAL) | TRB_C | TRB_CH | TRB_IOC);
+	at = put(f, at, 0xfeed, 0, T(EVENT_DATA) | TRB_C | TRB_IOC);
+	ring_db(f, 1, ISO_OUT);
+	packet_end(f, USB_ERROR, 1200);
+	assert_event(xfer_event(f, 0), first + 16, CC_TRANSACTION_ERROR, 800);
+	assert_event(xfer_event(f, 1), first + 32, CC_TRANSACTION_ERROR, 1000);
+	assert_event(xfer_event(f, 2), 0xfeed, CC_TRANSACTION_ERROR, 1200);
+	assert_true(xfer_event(f, 2)->control & EV_ED);
+	assert_null(xfer_event(f, 3));
+	assert_int_equal(octx_ep_state(f, 1, ISO_OUT), EP_RUNNING);
+	/* and the one after it comes at once */
+	put(f, at, BUF, 10, T(ISOCH) | TRB_C | TRB_IOC | TRB_SIA);
+	ring_db(f, 1, ISO_OUT);
+	packet_end(f, USB_OK, 10);
+	assert_event(xfer_event(f, 3), at, CC_SUCCESS, 0);
+	fake_free(f);
+}
+
+/* §6.4.5: a TD larger than what the endpoint may move is not sent */
+static void more_than_the_interval_holds_is_a_bandwidth_overrun(void **state)
+{
+	static const struct {
+		unsigned packets;
+		uint32_t esit, fits;
+	} rows[] = {
+		{1, 1024, 1024},     {3, 3072, 3072},
+		{3, 0, 3072},        /* nothing said: all of the packets */
+		{1, 100, 1024},      /* less said than there may be */
+		{4, 11000, 12288},   /* Mult follows from it, §6.2.3.4 */
+		{1, 100000, 100352}, /* also that of SuperSpeedPlus */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (unsigned more = 0; more < 2; more++) {
+			struct fake *f = iso_ready_with(0, rows[i].packets,
+							rows[i].esit);
+			uint32_t len = rows[i].fits + more, left = len;
+			uint64_t at = G_RING(ISO_OUT), last = 0;
+
+			while (left) {
+				uint32_t n = left > 65536 ? 65536 : left;
+
+				last = at;
+				left -= n;
+				at = put(f, at, BUF, n,
+					 (at == G_RING(ISO_OUT)
+						  ? T(ISOCH) | TRB_SIA
+						  : T(NORMAL)) |
+						 TRB_C |
+						 (left ? TRB_CH : TRB_IOC));
+			}
+			ring_db(f, 1, ISO_OUT);
+			assert_int_equal(f->x->nflight, !more);
+			if (more) {
+				assert_event(xfer_event(f, 0), G_RING(ISO_OUT),
+					     CC_BANDWIDTH_OVERRUN,
+					     len > 65536 ? 65536 : len);
+				/* the ring goes on with the next interval */
+				put(f, at, BUF, 8,
+				    T(ISOCH) | TRB_C | TRB_IOC | TRB_SIA);
+				ring_db(f, 1, ISO_OUT);
+				assert_int_equal(f->x->nflight, 1);
+			} else {
+				packet_end(f, USB_OK, len);
+				assert_event(xfer_event(f, 0), last, CC_SUCCESS,
+					     0);
+			}
+			fake_free(f);
+		}
+}
+
+/* §6.4.5: too small a buffer is no babble, unless it is all there may come */
+static void overrun_of_a_small_buffer_is_no_babble(void **state)
+{
+	struct fake *f = iso_ready_with(0, 2, 2048);
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t at = G_RING(ISO_IN) + 16 * i;
+
+		put(f, at, BUF, 2047 + i, T(ISOCH) | TRB_C | TRB_IOC | TRB_SIA);
+		ring_db(f, 1, ISO_IN);
+		packet_end(f, USB_BABBLE, 2047 + i);
+		assert_event(xfer_event(f, i), at,
+			     i ? CC_BABBLE : CC_ISOCH_BUFFER_OVERRUN, 0);
+	}
+	assert_int_equal(octx_ep_state(f, 1, ISO_IN), EP_RUNNING);
 	fake_free(f);
 }
 
@@ -358,6 +484,10 @@ int main(void)
 		cmocka_unit_test(packet_errors_do_not_halt),
 		cmocka_unit_test(only_isoch_trbs_begin_a_td),
 		cmocka_unit_test(td_of_several_trbs_is_one_packet),
+		cmocka_unit_test(an_error_in_the_middle_ends_no_td),
+		cmocka_unit_test(
+			more_than_the_interval_holds_is_a_bandwidth_overrun),
+		cmocka_unit_test(overrun_of_a_small_buffer_is_no_babble),
 		cmocka_unit_test(stop_leaves_what_is_not_done_on_the_ring),
 		cmocka_unit_test(stop_of_a_td_that_waits_for_its_frame),
 	};
