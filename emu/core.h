@@ -51,6 +51,7 @@ enum port_state {
 	PORT_U0, /* enabled */
 	PORT_U3,
 	PORT_RESUME,
+	PORT_U2, /* USB 2: L1 */
 	PORT_NSTATES
 };
 
@@ -65,6 +66,7 @@ enum port_event {
 	PE_POWER_OFF,
 	PE_POWER_ON,
 	PE_LINK_U0,
+	PE_LINK_U2,
 	PE_LINK_U3,
 	PE_LINK_RESUME,
 	PE_LINK_DISABLED,
@@ -383,6 +385,8 @@ static inline bool port_enabled(const struct xhci_port *p)
 
 /* notify.c */
 void notify_device(struct xhci_port *p, struct xhci *x, unsigned type,
+/* There is a transfer: a link in L1 is woken for it. */
+void port_l1_exit(struct xhci *x, struct xhci_port *p);
 		   uint64_t value);
 void notify_ask_bandwidth(struct xhci_slot *s);
 void notify_flush(struct xhci *x);

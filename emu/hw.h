@@ -227,6 +227,8 @@ enum cc {
 #define PORTSC_WAKES (PORTSC_WCE | PORTSC_WDE | PORTSC_WOE)
 
 #define PORTPMSC_TEST (0xfu << 28) /* USB 2: Port Test Control */
+#define PORTPMSC_L1S 7u            /* USB 2: L1 Status */
+#define PORTPMSC_L1S_SUCCESS 1u
 
 /* Port Link State, table 5-27 */
 enum pls {

@@ -68,6 +68,8 @@ static bool port_event(struct xhci *x, struct xhci_port *p, enum port_event ev)
 			notify_device(p, x, NOTE_FUNCTION_WAKE, 0);
 	}
 	p->fwake = p->usb3 && p->state == PORT_RESUME;
+	if (p->state == PORT_U2)
+		p->portpmsc |= PORTPMSC_L1S_SUCCESS;
 	if (ev == PE_LINK_ERROR && p->usb3 && p->lec < UINT16_MAX)
 		p->lec++;
 	if (p->state == PORT_U3 && x->config & CONFIG_U3E)
@@ -116,6 +118,8 @@ static uint32_t port_pls(const struct xhci_port *p)
 		return PLS_TEST;
 	case PORT_RESET:
 		return p->usb3 ? PLS_HOT_RESET : PLS_POLLING;
+	case PORT_U2:
+		return PLS_U2;
 	case PORT_U3:
 		return PLS_U3;
 	case PORT_RESUME:
@@ -167,6 +171,7 @@ static void port_link_write(struct xhci *x, struct xhci_port *p, uint32_t pls)
 		uint8_t pls, ev;
 	} map[] = {
 		{PLS_U0, PE_LINK_U0},
+		{PLS_U2, PE_LINK_U2},
 		{PLS_U3, PE_LINK_U3},
 		{PLS_RESUME, PE_LINK_RESUME},
 		{PLS_DISABLED, PE_LINK_DISABLED},
@@ -211,10 +216,16 @@ void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v)
 		port_link_write(x, p, PORTSC_PLS(v));
 }
 
+void port_l1_exit(struct xhci *x, struct xhci_port *p)
+{
+	if (p->state == PORT_U2)
+		port_event(x, p, PE_LINK_U0);
+}
+
 /*
  * §5.4.9, table 5-28: timeouts of U1 and U2 and FLA, or remote wakeup, BESL
- * and slot for L1, which no port enters by itself (HLC=0). §4.19.6: a test
- * mode, while halted, until HCRST.
+ * and slot for L1, which no port enters by itself (HLC=0), and how the last
+ * entry went. §4.19.6: a test mode, while halted, until HCRST.
  */
 void portpmsc_write(struct xhci *x, struct xhci_port *p, uint32_t v)
 {
@@ -222,7 +233,8 @@ void portpmsc_write(struct xhci *x, struct xhci_port *p, uint32_t v)
 		p->portpmsc = v & 0x1ffffu;
 		return;
 	}
-	p->portpmsc = (p->portpmsc & PORTPMSC_TEST) | (v & 0xfff8u);
+	p->portpmsc =
+		(p->portpmsc & (PORTPMSC_TEST | PORTPMSC_L1S)) | (v & 0xfff8u);
 	if ((v & PORTPMSC_TEST) && !xhci_running(x) &&
 	    port_event(x, p, PE_TEST))
 		p->portpmsc |= v & PORTPMSC_TEST;

@@ -218,6 +218,8 @@ void td_submit(struct xhci_epq *q, struct xhci_td *td)
 		td->xfer.npackets = 1;
 	}
 	td->xfer.status = USB_NODEV;
+	if (p)
+		port_l1_exit(s->x, p);
 	if (p && port_enabled(p)) {
 		td->ops = p->ops;
 		td->dev = p->dev;

@@ -8,7 +8,7 @@
 
 #include "tests/unit/emu_drv.h"
 
-enum st { OFF, EMPTY, DIS, INACT, COMP, TEST, RST, U0, U3, RES, NST };
+enum st { OFF, EMPTY, DIS, INACT, COMP, TEST, RST, U0, U3, RES, U2, NST };
 enum ev {
 	CONNECT,
 	DISCONNECT,
@@ -19,6 +19,7 @@ enum ev {
 	PP_OFF,
 	PP_ON,
 	L_U0,
+	L_U2,
 	L_U3,
 	L_RESUME,
 	L_DISABLED,
@@ -92,6 +93,8 @@ MAYBE void go_to(struct fake *f, unsigned port, enum st st, bool bare)
 		portsc(f, port, PORTSC_PR);
 		xhci_port_reset_done(f->x, port, true);
 	}
+	if (st == U2)
+		link_to(f, port, PLS_U2);
 	if (st == U3 || st == RES)
 		link_to(f, port, PLS_U3);
 	if (st == RES)
@@ -102,6 +105,7 @@ MAYBE void do_event(struct fake *f, unsigned port, enum ev ev)
 {
 	static const uint8_t pls[NEV] = {
 		[L_U0] = PLS_U0,
+		[L_U2] = PLS_U2,
 		[L_U3] = PLS_U3,
 		[L_RESUME] = PLS_RESUME,
 		[L_DISABLED] = PLS_DISABLED,
@@ -170,10 +174,13 @@ MAYBE void check_state(struct fake *f, unsigned port, enum st st)
 	bool u3 = xhci_port_is_usb3(f->x, port);
 	uint32_t v = rd(f, REG_PORTSC(port));
 	bool conn = st >= RST || st == INACT || (st == DIS && !u3);
-	static const uint8_t pls[NST] = {
-		[EMPTY] = PLS_RXDETECT,  [INACT] = PLS_INACTIVE,
-		[COMP] = PLS_COMPLIANCE, [TEST] = PLS_TEST,
-		[U3] = PLS_U3,           [RES] = PLS_RESUME};
+	static const uint8_t pls[NST] = {[EMPTY] = PLS_RXDETECT,
+					 [INACT] = PLS_INACTIVE,
+					 [COMP] = PLS_COMPLIANCE,
+					 [TEST] = PLS_TEST,
+					 [U3] = PLS_U3,
+					 [RES] = PLS_RESUME,
+					 [U2] = PLS_U2};
 
 	assert_int_equal(!!(v & PORTSC_PP), st != OFF);
 	assert_int_equal(!!(v & PORTSC_CCS), conn);

@@ -40,7 +40,16 @@ static const struct cell usb2[NST][NEV] = {
 	[U0][PR] = TO(RST, 0),
 	[U0][PED] = TO(DIS, 0),
 	[U0][PP_OFF] = TO(OFF, 0),
+	[U0][L_U2] = TO(U2, 0),
 	[U0][L_U3] = TO(U3, 0),
+	[U2][DISCONNECT] = TO(EMPTY, CSC),
+	[U2][PR] = TO(RST, 0),
+	[U2][PED] = TO(DIS, 0),
+	[U2][PP_OFF] = TO(OFF, 0),
+	[U2][L_U0] = TO(U0, PLC),
+	[U2][L_U3] = TO(U3, 0),
+	[U2][WAKE] = TO(U0, PLC),
+	[U2][LINK_ERR] = TO(DIS, PEC),
 	[U3][DISCONNECT] = TO(EMPTY, CSC),
 	[U3][PR] = TO(RST, 0),
 	[U3][PED] = TO(DIS, 0),
@@ -112,7 +121,7 @@ static void check_cell(unsigned port, enum st st, enum ev ev)
 	/* USB 2: there is no Disabled with no device; and what is not there */
 	if ((bare && st == DIS && port <= 4) ||
 	    (port <= 4 && (st == INACT || st == COMP)) ||
-	    (port > 4 && st == TEST)) {
+	    (port > 4 && (st == TEST || st == U2))) {
 		fake_free(f);
 		return;
 	}
@@ -285,6 +294,30 @@ static void transfers_wait_for_a_sleeping_link(void **state)
 }
 
 /* HCRST: what is plugged in is found again, §4.19.1 */
+/* §4.23.5.1.1: L1 is entered at once, and left for a transfer */
+static void a_transfer_wakes_a_link_in_l1(void **state)
+{
+	struct fake *f = fake_ready(1);
+
+	(void)state;
+	assert_int_equal(rd(f, REG_PORTPMSC(1)) & 7, 0);
+	link_to(f, 1, PLS_U2);
+	assert_int_equal(PORTSC_PLS(rd(f, REG_PORTSC(1))), PLS_U2);
+	assert_int_equal(rd(f, REG_PORTPMSC(1)) & 7, 1); /* Success */
+	wr(f, REG_PORTPMSC(1), 0x12f8 | 7);
+	assert_int_equal(rd(f, REG_PORTPMSC(1)), 0x12f8 | 1);
+	check_event(f, 1, 0);
+	put(f, G_RING(DCI_IN), 0x400000, 64, T(NORMAL) | TRB_C | TRB_IOC);
+	ring_db(f, 1, DCI_IN);
+	assert_int_equal(f->dev[1].nheld, 1);
+	assert_int_equal(PORTSC_PLS(rd(f, REG_PORTSC(1))), PLS_U0);
+	assert_int_equal(rd(f, REG_PORTSC(1)) & PORTSC_CHANGES, PLC);
+	check_event(f, 1, 1);
+	dev_end(&f->dev[1], 0, USB_OK, 64);
+	assert_event(xfer_event(f, 0), G_RING(DCI_IN), CC_SUCCESS, 0);
+	fake_free(f);
+}
+
 static void reset_finds_devices_again(void **state)
 {
 	struct fake *f = fake_new();
@@ -345,6 +378,7 @@ int main(void)
 		cmocka_unit_test(warm_reset_is_for_usb3),
 		cmocka_unit_test(device_hears_of_suspend_and_resume),
 		cmocka_unit_test(transfers_wait_for_a_sleeping_link),
+		cmocka_unit_test(a_transfer_wakes_a_link_in_l1),
 		cmocka_unit_test(reset_finds_devices_again),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 	};
