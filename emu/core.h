@@ -329,6 +329,11 @@ void state_forget(struct xhci *x);
 void slot_tell_ep(struct xhci *x, const struct xhci_port *p,
 		  const struct usb_ep_info *info);
 struct xhci_slot *slot_get(struct xhci *x, unsigned id); /* NULL: not enabled */
+/* §6.2.2: events of the slot that no TRB has go there */
+static inline uint16_t slot_intr(const struct xhci_slot *s)
+{
+	return (uint16_t)SLOT_CTX_INTR(s->ctx[2]);
+}
 enum cc slot_enable(struct xhci *x, unsigned *ret_id);
 void slot_disable(struct xhci_slot *s);
 enum cc slot_address_check(struct xhci_slot *s, uint64_t ictx, bool bsr);

@@ -207,7 +207,7 @@ void ep_hold(struct xhci_ep *ep)
 /* §4.12.2.1: a stream context that cannot be stops the endpoint */
 static void ep_stream_error(struct xhci_ep *ep, enum cc cc)
 {
-	struct td_event ev = {.cc = (uint8_t)cc};
+	struct td_event ev = {.cc = (uint8_t)cc, .intr = slot_intr(ep->slot)};
 
 	ep_set_state(ep, EP_HALTED);
 	ep_post_event(ep, &ev); /* no room: Stop or Reset tell of it too */

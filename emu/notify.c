@@ -13,7 +13,7 @@ static bool slot_post(struct xhci_slot *s, uint64_t param, unsigned type)
 			      .control = TRB_TYPE_BITS(type) | (uint32_t)s->id
 								       << 24};
 
-	return intr_post(s->x, SLOT_CTX_INTR(s->ctx[2]), &ev, false);
+	return intr_post(s->x, slot_intr(s), &ev, false);
 }
 
 /* What a slot owes; false: there is no room for it now */

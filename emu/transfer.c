@@ -361,7 +361,8 @@ void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 
 bool ep_post_stopped(struct xhci_ep *ep)
 {
-	struct td_event ev = {.cc = CC_STOPPED_LENGTH_INVALID};
+	struct td_event ev = {.cc = CC_STOPPED_LENGTH_INVALID,
+			      .intr = slot_intr(ep->slot)};
 	struct xhci_epq *q;
 
 	if (!ep->stream)
