@@ -187,7 +187,8 @@ struct xhci {
 	uint32_t nstreams;       /* stream rings in use */
 	struct xhci_td *td_free; /* pool */
 	uint32_t nflight, ntds, nelems;
-	bool notify;          /* a slot has events, notify.c */
+	bool notify;          /* there are events due, notify.c */
+	bool wrap_due;        /* one of them: MFINDEX Wrap */
 	bool starved;         /* a ring waits for a TD of the pool */
 	struct xhci_tap *tap; /* owned; NULL: nobody listens */
 	struct xhci_stats stats;
@@ -216,6 +217,7 @@ static inline bool xhci_running(const struct xhci *x)
 }
 void usbcmd_write(struct xhci *x, uint32_t v);
 void usbsts_write(struct xhci *x, uint32_t v);
+void mfindex_tell_wrap(struct xhci *x);
 /* Microframes since reset while running, not wrapped. */
 uint64_t mfindex_now(struct xhci *x);
 /* A transfer came back; ends a reset that waited for the last. */
@@ -301,6 +303,8 @@ uint32_t isoch_payload(const struct xhci_ep *ep);
 void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td);
 void isoch_idle(struct xhci_ep *ep); /* the ring has run empty */
 void isoch_stop(struct xhci_ep *ep); /* the ring was taken back */
+/* Tell of the rings that ran dry; false: there is no room for all of them */
+bool isoch_tell(struct xhci *x);
 uint64_t isoch_deadline(const struct xhci *x);
 void isoch_timer(struct xhci *x, uint64_t now_ns);
 
@@ -325,15 +329,15 @@ void state_restore(struct xhci *x);
 void state_forget(struct xhci *x);
 
 /* slot.c */
-/* The device is told of an endpoint. */
-void slot_tell_ep(struct xhci *x, const struct xhci_port *p,
-		  const struct usb_ep_info *info);
-struct xhci_slot *slot_get(struct xhci *x, unsigned id); /* NULL: not enabled */
 /* §6.2.2: events of the slot that no TRB has go there */
 static inline uint16_t slot_intr(const struct xhci_slot *s)
 {
 	return (uint16_t)SLOT_CTX_INTR(s->ctx[2]);
 }
+/* The device is told of an endpoint. */
+void slot_tell_ep(struct xhci *x, const struct xhci_port *p,
+		  const struct usb_ep_info *info);
+struct xhci_slot *slot_get(struct xhci *x, unsigned id); /* NULL: not enabled */
 enum cc slot_enable(struct xhci *x, unsigned *ret_id);
 void slot_disable(struct xhci_slot *s);
 enum cc slot_address_check(struct xhci_slot *s, uint64_t ictx, bool bsr);
@@ -381,6 +385,8 @@ void portsc_write(struct xhci *x, struct xhci_port *p, uint32_t v);
 void portpmsc_write(struct xhci *x, struct xhci_port *p, uint32_t v);
 uint32_t portli_read(const struct xhci_port *p);
 void port_flush_events(struct xhci *x);
+/* There is a transfer: a link in L1 is woken for it. */
+void port_l1_exit(struct xhci *x, struct xhci_port *p);
 /* The device of a port is reset; there is one */
 void port_device_reset(struct xhci *x, struct xhci_port *p, bool warm);
 static inline bool port_enabled(const struct xhci_port *p)
@@ -390,8 +396,6 @@ static inline bool port_enabled(const struct xhci_port *p)
 
 /* notify.c */
 void notify_device(struct xhci_port *p, struct xhci *x, unsigned type,
-/* There is a transfer: a link in L1 is woken for it. */
-void port_l1_exit(struct xhci *x, struct xhci_port *p);
 		   uint64_t value);
 void notify_ask_bandwidth(struct xhci_slot *s);
 void notify_flush(struct xhci *x);

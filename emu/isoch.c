@@ -117,7 +117,7 @@ void isoch_idle(struct xhci_ep *ep)
 
 void isoch_stop(struct xhci_ep *ep)
 {
-	ep->iso_on = false;
+	ep->iso_on = ep->iso_dry = false;
 	if (ep->iso_at == UINT64_MAX)
 		return;
 	ep->iso_at = UINT64_MAX;
@@ -134,13 +134,31 @@ uint64_t isoch_deadline(const struct xhci *x)
 	return at;
 }
 
+/* §4.10.3.1; it is no TRB's. False: there is no room for it now */
+static bool tell_dry(struct xhci_ep *ep)
+{
+	const struct td_event ev = {.cc = ep->info.ep & USB_DIR_IN
+						  ? CC_RING_OVERRUN
+						  : CC_RING_UNDERRUN,
+				    .intr = slot_intr(ep->slot)};
+
+	ep->iso_dry = !ep_post_event(ep, &ev);
+	return !ep->iso_dry;
+}
+
+bool isoch_tell(struct xhci *x)
+{
+	bool all = true;
+
+	for (struct xhci_ep *ep = x->iso_list; ep; ep = ep->iso_next)
+		if (ep->iso_dry && !tell_dry(ep))
+			all = false;
+	return all;
+}
+
 static void ep_timer(struct xhci_ep *ep)
 {
 	struct xhci_epq *q = &ep->q;
-	struct td_event ev = {
-		.cc = ep->info.ep & USB_DIR_IN ? CC_RING_OVERRUN
-					       : CC_RING_UNDERRUN,
-		.intr = (uint16_t)SLOT_CTX_INTR(ep->slot->ctx[2])};
 
 	ep->iso_at = UINT64_MAX;
 	if (q->tail && q->tail->state == TD_WAITING) {
@@ -149,7 +167,8 @@ static void ep_timer(struct xhci_ep *ep)
 	} else if (!q->head && ep->iso_on && ep->state == EP_RUNNING &&
 		   xhci_running(ep->slot->x)) {
 		ep->iso_on = false;
-		ep_post_event(ep, &ev); /* no room: nobody waits for it */
+		if (!tell_dry(ep))
+			ep->slot->x->notify = true;
 	}
 }
 

@@ -2,7 +2,7 @@
 /*
  * notify.c - events of a device slot that are no transfer's, xHCI 1.2 §4.13,
  * §4.16.2: Device Notification, Bandwidth Request. They go to the slot's
- * interrupter and wait for room there.
+ * interrupter and wait for room there, and so do others that no ring has.
  */
 #include "emu/core.h"
 
@@ -34,10 +34,13 @@ static bool slot_flush(struct xhci_slot *s)
 
 void notify_flush(struct xhci *x)
 {
-	bool left = false;
+	bool left;
 
 	if (!xhci_running(x) || !x->bus_master)
 		return;
+	if (x->wrap_due)
+		mfindex_tell_wrap(x);
+	left = x->wrap_due || !isoch_tell(x);
 	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
 		if (x->slot[i].bw_asked || x->slot[i].notes)
 			left = !slot_flush(&x->slot[i]) || left;

@@ -122,6 +122,7 @@ struct xhci_ep {
 	bool iso_on;              /* TDs come: iso_uf is when the next is due */
 	uint64_t iso_uf;          /* microframes, as mfindex_now() */
 	uint64_t iso_at; /* it wants to be looked at then, UINT64_MAX: never */
+	bool iso_dry;    /* an underrun or overrun is still to be told of */
 };
 
 #endif

@@ -76,13 +76,14 @@ void timer_update(struct xhci *x)
 }
 
 /* §4.14.2: with EWE set, each wrap of MFINDEX is an event */
-static void mfindex_wrap_event(struct xhci *x)
+void mfindex_tell_wrap(struct xhci *x)
 {
 	struct xhci_trb ev = {.status = (uint32_t)CC_SUCCESS << EV_CC_SHIFT,
 			      .control = TRB_TYPE_BITS(TRB_EV_MFINDEX_WRAP)};
 
-	if ((x->usbcmd & CMD_EWE) && xhci_running(x) && x->bus_master)
-		intr_post(x, 0, &ev, false); /* no room: the next will tell */
+	x->wrap_due = (x->usbcmd & CMD_EWE) && xhci_running(x) &&
+		      x->bus_master && !intr_post(x, 0, &ev, false);
+	x->notify = x->notify || x->wrap_due;
 }
 
 void xhci_timer(struct xhci *x)
@@ -96,7 +97,7 @@ void xhci_timer(struct xhci *x)
 	x->timer_at = 0; /* none, and timer_update() has something to say */
 	if ((x->usbcmd & CMD_EWE) && mfindex_now(x) >= x->wrap_uf) {
 		wrap_next(x);
-		mfindex_wrap_event(x);
+		mfindex_tell_wrap(x);
 	}
 	isoch_timer(x, now);
 	command_timer(x, now);
@@ -192,6 +193,7 @@ static void reset_start(struct xhci *x, bool light, bool quietly)
 	x->dcbaap = 0;
 	x->mfindex_base = 0;
 	x->belt = 0;
+	x->wrap_due = false;
 	intr_reset(x);
 	command_reset(x);
 	timer_update(x);
