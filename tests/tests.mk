@@ -33,6 +33,7 @@ $(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),\
 
 # the benchmarks count allocations; so does the test of their gates
 BENCH_WRAP := -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+$(B)/tests/emu_nomem_test: LDFLAGS += $(BENCH_WRAP)
 BENCH_LOAD := $(call obj,tests/bench/load.c tests/bench/wrap.c)
 $(B)/tests/lib_bench_gates_test: LDFLAGS += $(BENCH_WRAP)
 $(B)/tests/lib_bench_gates_test: $(BENCH_LOAD)

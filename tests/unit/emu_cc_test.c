@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every completion code that a controller without isochronous endpoints and
- * streams can give, each brought about once; xHCI 1.2 §6.4.5. (Isochronous
- * and stream codes have tests of their own.)
- *
- * Bandwidth and Max Exit Latency Too Large are in emu_bandwidth_test.c. Not
- * here, since nothing brings them about: Resource Error (only when the host
- * has no memory), Secondary Bandwidth and Split Transaction (no hubs),
- * Bandwidth Overrun (the host's schedule), VF Event Ring Full (no virtual
- * functions), No Ping Response, Incompatible Device and Event Lost (nothing is
- * lost, see emu_intr_test.c).
+ * Every completion code of table 6-90, xHCI 1.2 §6.4.5: brought about once, or
+ * why a controller like this one cannot give it.
  */
 #include "tests/unit/emu_drv.h"
 
 #define BUF 0x400000u
+#define ARRAY 0x380000u     /* of stream contexts */
+#define SECONDARY 0x388000u /* those of all of them, 256 contexts */
+#define ISO_OUT 6u
+#define ISO_IN 7u
 
 /* One transfer of 100 bytes that ends as said; the code of its event. */
 static unsigned transfer_ends(struct fake *f, enum usb_status st, uint32_t n)
@@ -181,6 +177,147 @@ static unsigned undefined(struct fake *f)
 	return cmd(f, 0, 0, T(FORCE_HEADER) | SLOT(5));
 }
 
+/* The IN endpoint again, with streams: @dw0 of its context, @sct of stream 1 */
+static void streams(struct fake *f, uint32_t dw0, unsigned sct)
+{
+	ictx_clear(f, 1u << DCI_IN, 1u | 1u << DCI_IN);
+	put32(f, ictx(f, 1, 0), DCI_INTR << 27);
+	ictx_ep(f, DCI_IN, EPT_BULK_IN, BULK_MPS, ARRAY);
+	put64(f, ictx(f, DCI_IN + 1, 2), ARRAY);
+	put32(f, ictx(f, DCI_IN + 1, 0), dw0);
+	put64(f, ARRAY + 16, G_RING(9) | sct << 1 | EP_CTX_DCS);
+	assert_int_equal(cmd(f, G_ICTX, 0, T(CONFIGURE_EP) | SLOT(1)),
+			 CC_SUCCESS);
+	ev_forget(f);
+}
+
+static void stream_db(struct fake *f, unsigned id)
+{
+	wr(f, OFF_DB + 4, DCI_IN | id << 16);
+	run(f);
+}
+
+/* More streams in use than a controller has rings for */
+static unsigned resource_error(struct fake *f)
+{
+	streams(f, 4u << 10, 0);
+	for (unsigned i = 1; i < 32; i++)
+		put64(f, ARRAY + 16 * i, SECONDARY | 7u << 1);
+	for (unsigned i = 0; i < 256; i++)
+		put64(f, SECONDARY + 16 * i, G_RING(9) | EP_CTX_DCS);
+	for (unsigned id = 33; id < 8192 && !f->nseen; id++)
+		if (id % 32) {
+			stream_db(f, id);
+			ev_drain(f, 0);
+		}
+	return EV_CC(xfer_event(f, 0));
+}
+
+static unsigned invalid_stream_type(struct fake *f)
+{
+	streams(f, 1u << 10 | EP_CTX_LSA, 5);
+	stream_db(f, 1);
+	return EV_CC(xfer_event(f, 0));
+}
+
+static unsigned invalid_stream_id(struct fake *f)
+{
+	streams(f, 1u << 10 | EP_CTX_LSA, 1);
+	assert_int_equal(stop_ep(f, 1, DCI_IN), CC_SUCCESS);
+	return cmd(f, G_RING(9) | 1u << 1 | 1, 4u << 16,
+		   T(SET_TR_DEQ) | SLOT(1) | EP(DCI_IN));
+}
+
+/* Isochronous endpoints, @packets in each interval of 1 << @interval */
+static unsigned isoch(struct fake *f, unsigned packets, unsigned interval)
+{
+	ictx_clear(f, 0, 1u | 1u << ISO_OUT | 1u << ISO_IN);
+	put32(f, ictx(f, 1, 0), ISO_IN << 27);
+	ictx_ep(f, ISO_OUT, EPT_ISOCH_OUT, 1024, G_RING(ISO_OUT));
+	ictx_ep(f, ISO_IN, EPT_ISOCH_IN, 1024, G_RING(ISO_IN));
+	for (unsigned dci = ISO_OUT; dci <= ISO_IN; dci++) {
+		uint32_t dw1 = mem32(f, ictx(f, dci + 1, 1));
+
+		put32(f, ictx(f, dci + 1, 0), interval << 16);
+		put32(f, ictx(f, dci + 1, 1), dw1 | (packets - 1) << 8);
+	}
+	return cmd(f, G_ICTX, 0, T(CONFIGURE_EP) | SLOT(1));
+}
+
+static unsigned bandwidth_error(struct fake *f)
+{
+	return isoch(f, 3, 0);
+}
+
+/* An isochronous TD of @len bytes that ends so; its code */
+static unsigned isoch_ends(struct fake *f, unsigned dci, uint32_t len,
+			   enum usb_status st)
+{
+	assert_int_equal(isoch(f, 1, 3), CC_SUCCESS);
+	put(f, G_RING(dci), BUF, len, T(ISOCH) | TRB_C | TRB_IOC | TRB_SIA);
+	ring_db(f, 1, dci);
+	if (f->dev[1].nheld) {
+		f->dev[1].held[0]->packet[0].status = st;
+		f->dev[1].held[0]->packet[0].actual = len;
+		dev_end(&f->dev[1], 0, USB_OK, len);
+	}
+	return EV_CC(xfer_event(f, 0));
+}
+
+static unsigned runs_dry(struct fake *f, unsigned dci)
+{
+	assert_int_equal(isoch_ends(f, dci, 8, USB_OK), CC_SUCCESS);
+	advance(f, 50000000);
+	return EV_CC(xfer_event(f, 1));
+}
+
+static unsigned ring_underrun(struct fake *f)
+{
+	return runs_dry(f, ISO_OUT);
+}
+
+static unsigned ring_overrun(struct fake *f)
+{
+	return runs_dry(f, ISO_IN);
+}
+
+static unsigned bandwidth_overrun(struct fake *f)
+{
+	return isoch_ends(f, ISO_OUT, 1025, USB_OK);
+}
+
+static unsigned isoch_buffer_overrun(struct fake *f)
+{
+	return isoch_ends(f, ISO_IN, 100, USB_BABBLE);
+}
+
+/* A frame that passed a second ago */
+static unsigned missed_service(struct fake *f)
+{
+	assert_int_equal(isoch(f, 1, 3), CC_SUCCESS);
+	put(f, G_RING(ISO_OUT), BUF, 8,
+	    T(ISOCH) | TRB_C | TRB_IOC |
+		    (((rd(f, OFF_RT) >> 3) + 1048) & 0x7ff) << 20);
+	ring_db(f, 1, ISO_OUT);
+	return EV_CC(xfer_event(f, 0));
+}
+
+/* A SuperSpeed link that is not back before its interrupt endpoint is due */
+static unsigned max_exit_latency(struct fake *f)
+{
+	port_up(f, 5);
+	assert_int_equal(slot_new(f), 2);
+	assert_int_equal(address(f, 2, 5, false), CC_SUCCESS);
+	ictx_clear(f, 0, 1u | 1u << DCI_INTR);
+	put32(f, ictx(f, 1, 0), DCI_INTR << 27);
+	ictx_ep(f, DCI_INTR, EPT_INTR_IN, 64, G_RING(DCI_INTR));
+	assert_int_equal(cmd(f, G_ICTX, 0, T(CONFIGURE_EP) | SLOT(2)),
+			 CC_SUCCESS);
+	ictx_clear(f, 0, 1);
+	put32(f, ictx(f, 1, 1), 1000);
+	return cmd(f, G_ICTX, 0, T(EVALUATE_CTX) | SLOT(2));
+}
+
 static const struct {
 	enum cc cc;
 	unsigned (*bring)(struct fake *f);
@@ -192,6 +329,16 @@ static const struct {
 	{CC_TRB_ERROR, trb_error_transfer},
 	{CC_TRB_ERROR, trb_error_command},
 	{CC_STALL, stall},
+	{CC_RESOURCE_ERROR, resource_error},
+	{CC_BANDWIDTH_ERROR, bandwidth_error},
+	{CC_INVALID_STREAM_TYPE, invalid_stream_type},
+	{CC_RING_UNDERRUN, ring_underrun},
+	{CC_RING_OVERRUN, ring_overrun},
+	{CC_BANDWIDTH_OVERRUN, bandwidth_overrun},
+	{CC_MISSED_SERVICE, missed_service},
+	{CC_MAX_EXIT_LATENCY, max_exit_latency},
+	{CC_ISOCH_BUFFER_OVERRUN, isoch_buffer_overrun},
+	{CC_INVALID_STREAM_ID, invalid_stream_id},
 	{CC_NO_SLOTS, no_slots},
 	{CC_SLOT_NOT_ENABLED, slot_not_enabled},
 	{CC_EP_NOT_ENABLED, ep_not_enabled},
@@ -207,10 +354,46 @@ static const struct {
 	{CC_UNDEFINED, undefined},
 };
 
+static const struct {
+	enum cc cc;
+	const char *why;
+} never[] = {
+	{CC_VF_RING_FULL, "there are no virtual functions"},
+	{CC_NO_PING_RESPONSE, "the host's controller sends PINGs"},
+	{CC_INCOMPATIBLE_DEVICE, "the host takes such a device away"},
+	{30, "reserved"},
+	{CC_EVENT_LOST, "none is: emu_evring, emu_room"},
+	{CC_SECONDARY_BANDWIDTH, "no hubs, so no buses behind them"},
+	{CC_SPLIT_TRANSACTION, "the same"},
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static void every_code_is_had_or_explained(void **state)
+{
+	unsigned had = 0;
+
+	(void)state;
+	for (unsigned cc = 1; cc <= 36; cc++) {
+		unsigned n = 0, why = 0;
+
+		for (unsigned i = 0; i < COUNT(codes); i++)
+			n += codes[i].cc == cc;
+		for (unsigned i = 0; i < COUNT(never); i++)
+			why += never[i].cc == cc;
+		if (!n == !why)
+			fail_msg("%s: in %s", cc_name(cc),
+				 n ? "both tables" : "no table");
+		had += n != 0;
+	}
+	print_message("%u codes of 36 are brought about\n", had);
+	assert_int_equal(had + COUNT(never), 36);
+}
+
 static void each_code_can_be_had(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+	for (unsigned i = 0; i < COUNT(codes); i++) {
 		struct fake *f = fake_ready(1);
 		unsigned cc = codes[i].bring(f);
 
@@ -263,6 +446,7 @@ static void names_are_the_specifications(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_code_is_had_or_explained),
 		cmocka_unit_test(each_code_can_be_had),
 		cmocka_unit_test(status_to_completion_code),
 		cmocka_unit_test(names_are_the_specifications),
