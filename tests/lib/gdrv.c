@@ -40,10 +40,14 @@ void gdrv_w64(struct gdrv *d, uint32_t off, uint64_t v)
 void gdrv_doorbell(struct gdrv *d, unsigned slot, unsigned dci, unsigned stream)
 {
 	struct gdrv_dev *v = slot < 256 ? d->dev[slot] : NULL;
+	struct gdrv_streams *s = v && dci < 32 ? v->streams[dci] : NULL;
 
 	if (v && dci < 32 && v->ring[dci] &&
 	    v->ring[dci]->state == RING_STOPPED)
 		v->ring[dci]->state = RING_RUNNING;
+	for (unsigned i = 1; s && i < s->n; i++)
+		if (s->ring[i].state == RING_STOPPED)
+			s->ring[i].state = RING_RUNNING;
 	gdrv_w32(d, d->db + slot * 4, dci | stream << 16);
 }
 
@@ -287,6 +291,8 @@ static void program_interrupter(struct gdrv *d, unsigned i)
 void gdrv_program(struct gdrv *d)
 {
 	gdrv_w32(d, d->op + OP_CONFIG, d->opts.max_slots);
+	if (d->opts.twice)
+		gdrv_w64(d, d->op + OP_DCBAAP, 0);
 	gdrv_w64(d, d->op + OP_DCBAAP, d->dcbaa);
 	gdrv_ring_rewind(&d->cmd);
 	gdrv_w64(d, d->op + OP_CRCR, d->cmd.seg[0].gpa | CRCR_RCS);

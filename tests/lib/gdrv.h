@@ -45,28 +45,34 @@ struct gdrv_bus {
 
 /* How the driver sets the controller up; zeroes mean the defaults. */
 struct gdrv_opts {
-	unsigned cmd_trbs;     /* command ring with its Link; 64 */
-	unsigned evt_segs;     /* segments of each event ring; 1 */
-	unsigned evt_trbs;     /* TRBs of each segment; 256 */
-	unsigned nintrs;       /* interrupters set up; 1 */
-	unsigned max_slots;    /* 0: all there are */
-	bool inte;             /* enable interrupts */
-	bool high_first;       /* 64-bit registers: the high half first */
-	bool write64;          /* 64-bit registers: one access */
-	bool erstba_last;      /* ERDP before ERSTBA */
-	bool keep_ehb;         /* never clear EHB, as SeaBIOS */
-	uint16_t imod;         /* IMODI, units of 250 ns */
-	uint32_t link_flags;   /* TRB_IOC: FreeBSD's Links */
+	unsigned cmd_trbs;   /* command ring with its Link; 64 */
+	unsigned evt_segs;   /* segments of each event ring; 1 */
+	unsigned evt_trbs;   /* TRBs of each segment; 256 */
+	unsigned nintrs;     /* interrupters set up; 1 */
+	unsigned max_slots;  /* 0: all there are */
+	bool inte;           /* enable interrupts */
+	bool high_first;     /* 64-bit registers: the high half first */
+	bool write64;        /* 64-bit registers: one access */
+	bool erstba_last;    /* ERDP before ERSTBA */
+	bool keep_ehb;       /* never clear EHB, as SeaBIOS */
+	uint16_t imod;       /* IMODI, units of 250 ns */
+	uint32_t link_flags; /* TRB_IOC: FreeBSD's Links */
+	uint8_t xfer_intr;   /* interrupter of transfers; 0 */
+	uint8_t isoch_intr;  /* the same, isochronous */
+	bool twice;          /* DCBAAP is written twice, as FreeBSD does */
+	bool one_ring;       /* the pin: interrupter 0 has all events, §4.17 */
 	unsigned scratch_seen; /* set by gdrv_start(): buffers asked for */
 };
 
+#define GDRV_SELF UINT64_MAX /* a TRB whose parameter is its own address */
+
 /* A TRB to post. TRB_LINK ends the segment there, with the flags given. */
 struct gdrv_trb {
-	uint64_t ptr;   /* buffer, or parameter */
+	uint64_t ptr;   /* buffer, or parameter, or GDRV_SELF */
 	uint32_t len;   /* bytes 0..17 of the status dword */
 	uint8_t type;   /* enum trb_type */
 	uint8_t tdsize; /* packets that follow in the TD */
-	uint16_t intr;  /* interrupter target */
+	uint16_t intr;  /* interrupter target; 0: the ring's */
 	uint32_t flags; /* TRB_ISP, TRB_CH, TRB_IOC, ..., without the cycle */
 };
 
@@ -120,6 +126,7 @@ struct gdrv_ring {
 	uint8_t slot, dci; /* 0, 0: the command ring */
 	uint8_t ep_type;   /* EPT_* */
 	uint16_t mps;
+	uint16_t intr; /* interrupter target of its TRBs */
 	unsigned nsegs;
 	struct gdrv_seg seg[GDRV_SEGS];
 	unsigned total;  /* TRBs in all */
@@ -325,12 +332,17 @@ int gdrv_evaluate(struct gdrv_dev *v, uint16_t mps0);
 struct gdrv_ring *gdrv_dev_ring(struct gdrv_dev *v, unsigned dci, uint64_t gpa);
 /* Add (and configure) endpoints, with new rings for them. */
 int gdrv_configure(struct gdrv_dev *v, const struct gdrv_epcfg *ep, unsigned n);
+/* The same endpoints dropped and added by one command. */
+int gdrv_replace(struct gdrv_dev *v, const struct gdrv_epcfg *ep, unsigned n);
 int gdrv_deconfigure(struct gdrv_dev *v);
 int gdrv_drop_ep(struct gdrv_dev *v, unsigned dci);
 int gdrv_stop_ep(struct gdrv_dev *v, unsigned dci);
 int gdrv_reset_ep(struct gdrv_dev *v, unsigned dci, bool tsp);
 /* Set TR Dequeue Pointer to TRB @seq (0: the enqueue position). */
 int gdrv_set_dequeue(struct gdrv_dev *v, unsigned dci, uint64_t seq);
+/* The same for one of its streams. */
+int gdrv_stream_dequeue(struct gdrv_dev *v, unsigned dci, unsigned stream,
+			uint64_t seq);
 int gdrv_reset_device(struct gdrv_dev *v);
 /* Dword @n of context @index in the input context, or the output one. */
 void gdrv_in_w32(struct gdrv_dev *v, unsigned index, unsigned n, uint32_t w);
@@ -357,6 +369,7 @@ enum gdrv_os {
 	OS_EDK2,
 	OS_FREEBSD,
 	OS_WINDOWS,
+	OS_MACOS,
 	OS_UBOOT,
 	OS_SEABIOS,
 	OS_COUNT
@@ -390,5 +403,27 @@ int gdrv_control(struct gdrv_dev *v, enum gdrv_os os, const uint8_t *setup,
 		 uint64_t gpa, uint32_t *ret_actual);
 int gdrv_control_post(struct gdrv_ring *r, enum gdrv_os os,
 		      const uint8_t *setup, uint64_t gpa, uint32_t *ret_td);
+
+/* --- gdrv_bring.c: controllers and devices as operating systems set them up */
+
+/* How that driver sets a controller up, for gdrv_init(). */
+void gdrv_os_opts(enum gdrv_os os, struct gdrv_opts *ret);
+/*
+ * gdrv_os_open - as gdrv_open(), in the steps of that driver, for devices that
+ * have a device descriptor; bMaxPacketSize0 of it is put right.
+ */
+struct gdrv_dev *gdrv_os_open(struct gdrv *d, enum gdrv_os os, unsigned port);
+
+/* Packets, one behind the other in memory. */
+struct gdrv_isoch {
+	uint64_t gpa;
+	uint32_t len;      /* bytes of each */
+	unsigned n;        /* of them */
+	unsigned interval; /* of the endpoint: 125 us << interval */
+	bool split;        /* each in two TRBs */
+};
+/* Post a TD a packet; ids in ret_td[n]. 0 or -ENOSPC. */
+int gdrv_os_isoch(struct gdrv_ring *r, enum gdrv_os os,
+		  const struct gdrv_isoch *q, uint32_t *ret_td);
 
 #endif

@@ -165,6 +165,14 @@ void gdrv_in_slot(struct gdrv_dev *v, unsigned entries)
 {
 	gdrv_in_w32(v, 1, 0, (uint32_t)v->speed << 20 | entries << 27);
 	gdrv_in_w32(v, 1, 1, (uint32_t)v->port << 16);
+	gdrv_in_w32(v, 1, 2, (uint32_t)v->d->opts.xfer_intr << 22);
+}
+
+static uint16_t ring_intr(const struct gdrv_dev *v, unsigned type)
+{
+	return type == EPT_ISOCH_IN || type == EPT_ISOCH_OUT
+		       ? v->d->opts.isoch_intr
+		       : v->d->opts.xfer_intr;
 }
 
 void gdrv_in_ep(struct gdrv_dev *v, const struct gdrv_epcfg *c, uint64_t ring,
@@ -201,6 +209,7 @@ static struct gdrv_ring *ring_new(struct gdrv_dev *v,
 	r->dci = c->dci;
 	r->ep_type = c->type;
 	r->mps = c->mps;
+	r->intr = ring_intr(v, c->type);
 	ring_release(v, c->dci);
 	v->ring[c->dci] = r;
 	return r;
@@ -225,6 +234,7 @@ static void streams_new(struct gdrv_dev *v, const struct gdrv_epcfg *c)
 		s->ring[i].dci = c->dci;
 		s->ring[i].ep_type = c->type;
 		s->ring[i].mps = c->mps;
+		s->ring[i].intr = ring_intr(v, c->type);
 		guestmem_w64(v->d->gm, s->array + i * 16u,
 			     gdrv_ring_enqueue(&s->ring[i]) | 1u << 1 | 1u);
 	}
@@ -267,7 +277,8 @@ int gdrv_evaluate(struct gdrv_dev *v, uint16_t mps0)
 	return cc;
 }
 
-int gdrv_configure(struct gdrv_dev *v, const struct gdrv_epcfg *ep, unsigned n)
+static int configure(struct gdrv_dev *v, const struct gdrv_epcfg *ep,
+		     unsigned n, bool drop)
 {
 	uint32_t add = 1;
 	unsigned entries = 1;
@@ -286,10 +297,20 @@ int gdrv_configure(struct gdrv_dev *v, const struct gdrv_epcfg *ep, unsigned n)
 		if (ep[k].streams)
 			streams_new(v, &ep[k]);
 	}
-	gdrv_in_flags(v, 0, add);
+	gdrv_in_flags(v, drop ? add & ~1u : 0, add);
 	gdrv_in_slot(v, entries);
 	return gdrv_cmd_raw(v->d, v->in_ctx, 0,
 			    TRB_TYPE(TRB_CONFIGURE_EP) | TRB_SLOT(v->slot));
+}
+
+int gdrv_configure(struct gdrv_dev *v, const struct gdrv_epcfg *ep, unsigned n)
+{
+	return configure(v, ep, n, false);
+}
+
+int gdrv_replace(struct gdrv_dev *v, const struct gdrv_epcfg *ep, unsigned n)
+{
+	return configure(v, ep, n, true);
 }
 
 /* All endpoints but EP0 are gone. */
@@ -328,12 +349,22 @@ int gdrv_drop_ep(struct gdrv_dev *v, unsigned dci)
 	return cc;
 }
 
+/* The ring of an endpoint, and those of its streams */
+static struct gdrv_ring *ep_ring(struct gdrv_dev *v, unsigned dci, unsigned i)
+{
+	struct gdrv_streams *s = v->streams[dci];
+
+	if (i == 0)
+		return v->ring[dci];
+	return s && i < s->n ? &s->ring[i] : NULL;
+}
+
 int gdrv_stop_ep(struct gdrv_dev *v, unsigned dci)
 {
-	struct gdrv_ring *r = v->ring[dci];
+	struct gdrv_ring *r;
 	int cc;
 
-	if (r) {
+	for (unsigned i = 0; (r = ep_ring(v, dci, i)); i++) {
 		r->stopping = true;
 		r->stopped_seq = 0;
 		r->stopped_cc = 0;
@@ -341,11 +372,11 @@ int gdrv_stop_ep(struct gdrv_dev *v, unsigned dci)
 	cc = gdrv_cmd_raw(v->d, 0, 0,
 			  TRB_TYPE(TRB_STOP_EP) | TRB_EP(dci) |
 				  TRB_SLOT(v->slot));
-	if (!r)
-		return cc;
-	r->stopping = false;
-	if (cc == CC_SUCCESS)
-		r->state = RING_STOPPED;
+	for (unsigned i = 0; (r = ep_ring(v, dci, i)); i++) {
+		r->stopping = false;
+		if (cc == CC_SUCCESS)
+			r->state = RING_STOPPED;
+	}
 	return cc;
 }
 
@@ -362,7 +393,13 @@ int gdrv_reset_ep(struct gdrv_dev *v, unsigned dci, bool tsp)
 
 int gdrv_set_dequeue(struct gdrv_dev *v, unsigned dci, uint64_t seq)
 {
-	struct gdrv_ring *r = v->ring[dci];
+	return gdrv_stream_dequeue(v, dci, 0, seq);
+}
+
+int gdrv_stream_dequeue(struct gdrv_dev *v, unsigned dci, unsigned stream,
+			uint64_t seq)
+{
+	struct gdrv_ring *r = ep_ring(v, dci, stream);
 	uint64_t gpa;
 	bool dcs;
 	int cc;
@@ -371,9 +408,9 @@ int gdrv_set_dequeue(struct gdrv_dev *v, unsigned dci, uint64_t seq)
 		seq = r->next_seq;
 	gpa = gdrv_ring_gpa(r, seq);
 	dcs = seq == r->next_seq ? r->cycle : gdrv_ring_at(r, gpa)->ctl & TRB_C;
-	cc = gdrv_cmd_raw(v->d, gpa | dcs, 0,
-			  TRB_TYPE(TRB_SET_DEQUEUE) | TRB_EP(dci) |
-				  TRB_SLOT(v->slot));
+	cc = gdrv_cmd_raw(
+		v->d, gpa | dcs | (stream ? 1u << 1 : 0), stream << 16,
+		TRB_TYPE(TRB_SET_DEQUEUE) | TRB_EP(dci) | TRB_SLOT(v->slot));
 	if (cc == CC_SUCCESS)
 		gdrv_ring_drop(r, seq);
 	return cc;

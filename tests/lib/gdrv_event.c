@@ -16,6 +16,11 @@ static bool cc_goes_on(unsigned cc)
 	return cc == CC_SUCCESS || cc == CC_SHORT_PACKET;
 }
 
+static bool is_isoch(const struct gdrv_ring *r)
+{
+	return r->ep_type == EPT_ISOCH_IN || r->ep_type == EPT_ISOCH_OUT;
+}
+
 /*
  * The TRB an Event Data event speaks of: the oldest Event Data TRB with that
  * parameter that has had no event, §4.11.5.2.
@@ -53,8 +58,10 @@ static void check_transfer(struct gdrv_ring *r, const struct gdrv_event *e,
 		wrong = "a TRB the controller does not have";
 	else if (p->evented)
 		wrong = "a TRB that had its event";
-	else if (gdrv_td_ended(td) && td->state == TD_ERROR)
+	else if (td->state == TD_ERROR && !is_isoch(r))
 		wrong = "a TD that ended with an error";
+	else if (td->state == TD_ERROR && e->cc != td->cc)
+		wrong = "a TD that failed otherwise";
 	else if (e->intr != p->intr)
 		wrong = "a TRB of another interrupter";
 	else if (!e->ed && type == TRB_EVENT_DATA)
@@ -150,9 +157,14 @@ static void take_trb(struct gdrv_ring *r, struct gdrv_event *e,
 		gdrv_ring_pass(r, p->seq, e->intr);
 		return;
 	}
+	if (td->state ==
+	    TD_ERROR) { /* isochronous: a later TRB of it, §4.9.1 */
+		gdrv_ring_pass(r, p->seq, e->intr);
+		return;
+	}
 	td->cc = e->cc;
 	td->state = TD_ERROR;
-	if (r->ep_type != EPT_ISOCH_IN && r->ep_type != EPT_ISOCH_OUT)
+	if (!is_isoch(r))
 		r->state = RING_HALTED;
 	gdrv_ring_pass(r, p->seq, e->intr);
 	r->tds_done++;
@@ -160,11 +172,23 @@ static void take_trb(struct gdrv_ring *r, struct gdrv_event *e,
 		r->on_done(r->arg, r, td);
 }
 
-static void take_transfer(struct gdrv *d, struct gdrv_event *e)
+/* The ring of an event; with streams Event Data says nothing of where it is */
+static struct gdrv_ring *event_ring(struct gdrv *d, const struct gdrv_event *e)
 {
 	struct gdrv_dev *v = d->dev[e->slot];
-	struct gdrv_ring *r =
-		v && e->dci < 32 ? gdrv_dev_ring(v, e->dci, e->ptr) : NULL;
+	struct gdrv_streams *s = v && e->dci < 32 ? v->streams[e->dci] : NULL;
+
+	if (!v || e->dci >= 32)
+		return NULL;
+	for (unsigned i = 1; s && e->ed && i < s->n; i++)
+		if (find_event_data(&s->ring[i], e->ptr))
+			return &s->ring[i];
+	return gdrv_dev_ring(v, e->dci, e->ptr);
+}
+
+static void take_transfer(struct gdrv *d, struct gdrv_event *e)
+{
+	struct gdrv_ring *r = event_ring(d, e);
 	struct gdrv_post *p;
 
 	if (!r || r->state == RING_NONE) {

@@ -122,6 +122,7 @@ enum trb_type {
 #define TRB_TSP (1u << 9) /* Reset Endpoint */
 #define TRB_TYPE(t) ((uint32_t)(t) << 10)
 #define TRB_GET_TYPE(c) ((c) >> 10 & 63u)
+#define TRB_SIA (1u << 31) /* Isoch: as soon as can be */
 #define TRB_DIR_IN (1u << 16)
 #define TRB_TRT_NONE (0u << 16)
 #define TRB_TRT_OUT (2u << 16)
@@ -160,6 +161,8 @@ enum trb_cc {
 	CC_STOPPED = 26,
 	CC_STOPPED_LENGTH = 27,
 	CC_STOPPED_SHORT = 28,
+	CC_ISOCH_OVERRUN = 31,
+	CC_STREAM_ID = 34,
 	CC_SPLIT = 36,
 };
 

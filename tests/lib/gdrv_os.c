@@ -16,7 +16,8 @@ const char *gdrv_os_name(enum gdrv_os os)
 	static const char *const names[OS_COUNT] = {
 		[OS_LINUX] = "linux",     [OS_EDK2] = "edk2",
 		[OS_FREEBSD] = "freebsd", [OS_WINDOWS] = "windows",
-		[OS_UBOOT] = "u-boot",    [OS_SEABIOS] = "seabios",
+		[OS_MACOS] = "macos",     [OS_UBOOT] = "u-boot",
+		[OS_SEABIOS] = "seabios",
 	};
 
 	return os < OS_COUNT ? names[os] : "?";
@@ -123,6 +124,46 @@ static int post_edk2(struct gdrv_ring *r, bool in, const struct gdrv_sg *sg,
 	return (int)n;
 }
 
+/*
+ * macOS: fragments of so many bytes, each a TD with an Event Data TRB that
+ * names itself; pages are TRBs.
+ */
+#define MACOS_FRAGMENT 65536u
+
+static int post_macos(struct gdrv_ring *r, const struct gdrv_sg *sg,
+		      unsigned nsg, uint32_t *ret_td, unsigned max)
+{
+	struct build b = {.mps = r->mps};
+	uint32_t off = 0;
+	unsigned n = 0, s = 0;
+	int rc;
+
+	do {
+		uint32_t take = 0, len;
+
+		b.n = 0;
+		do {
+			len = s < nsg ? piece(&sg[s], off, GM_PAGE) : 0;
+			if (!build_add(&b, TRB_NORMAL, sg[s].gpa + off, len,
+				       TRB_CH))
+				return -E2BIG;
+			take += len;
+			off += len;
+			if (off == sg[s].len) {
+				off = 0;
+				s++;
+			}
+		} while (s < nsg && take < MACOS_FRAGMENT);
+		build_add(&b, TRB_EVENT_DATA, GDRV_SELF, 0, TRB_IOC);
+		if (n == max)
+			return -E2BIG;
+		rc = gdrv_post(r, b.t, b.n, &ret_td[n++]);
+		if (rc)
+			return rc;
+	} while (s < nsg);
+	return (int)n;
+}
+
 int gdrv_os_bulk(struct gdrv_ring *r, enum gdrv_os os, bool in,
 		 const struct gdrv_sg *sg, unsigned nsg, uint32_t *ret_td,
 		 unsigned max)
@@ -137,6 +178,8 @@ int gdrv_os_bulk(struct gdrv_ring *r, enum gdrv_os os, bool in,
 		return -E2BIG;
 	if (os == OS_EDK2)
 		return post_edk2(r, in, sg, nsg, ret_td, max);
+	if (os == OS_MACOS)
+		return post_macos(r, sg, nsg, ret_td, max);
 	if (os == OS_WINDOWS || os == OS_SEABIOS)
 		flags = 0;
 	rc = build_chain(&b, os, flags, sg, nsg);
@@ -198,6 +241,7 @@ static const struct stage_flags stages[OS_COUNT] = {
 	/* FreeBSD takes an event for each stage */
 	[OS_FREEBSD] = {TRB_IOC, TRB_IOC, TRB_ISP, TRB_IOC, false},
 	[OS_WINDOWS] = {0, TRB_CH, 0, TRB_CH, true},
+	[OS_MACOS] = {0, TRB_CH, 0, TRB_CH, true},
 	[OS_UBOOT] = {0, 0, TRB_ISP, TRB_IOC, false},
 	[OS_SEABIOS] = {0, 0, 0, TRB_IOC, false},
 };
@@ -210,10 +254,13 @@ int gdrv_control_post(struct gdrv_ring *r, enum gdrv_os os,
 	uint16_t len = (uint16_t)(setup[6] | setup[7] << 8);
 	bool in = setup[0] & 0x80;
 	uint64_t param = 0,
-		 cookie = 0xffff800000000000ull | (uint64_t)r->td_next << 8;
+		 cookie = 0xffff800000000000ull | (uint64_t)r->td_next << 8,
+		 cookie2 = cookie | 0x80;
 	uint32_t trt = !len ? TRB_TRT_NONE : in ? TRB_TRT_IN : TRB_TRT_OUT;
 	unsigned n = 0;
 
+	if (os == OS_MACOS)
+		cookie = cookie2 = GDRV_SELF;
 	for (unsigned i = 8; i--;)
 		param = param << 8 | setup[i];
 	t[n++] = (struct gdrv_trb){.type = TRB_SETUP,
@@ -235,7 +282,7 @@ int gdrv_control_post(struct gdrv_ring *r, enum gdrv_os os,
 					    (in && len ? 0 : TRB_DIR_IN)};
 	if (f->event_data)
 		t[n++] = (struct gdrv_trb){.type = TRB_EVENT_DATA,
-					   .ptr = cookie | 0x80,
+					   .ptr = cookie2,
 					   .flags = TRB_IOC};
 	return gdrv_post(r, t, n, ret_td);
 }

@@ -89,21 +89,23 @@ static void ring_put(struct gdrv_ring *r, const struct gdrv_trb *t,
 	struct gdrv_seg *seg = &r->seg[r->es];
 	struct gdrv_post *p = &seg->post[r->ei];
 	uint64_t gpa = seg->gpa + r->ei * 16u;
+	uint64_t ptr = t->ptr == GDRV_SELF ? gpa : t->ptr;
+	uint16_t intr = t->intr ? t->intr : r->intr;
 	uint32_t ctl = flags | TRB_TYPE(t->type) | r->cycle;
 
 	*p = (struct gdrv_post){.seq = r->next_seq++,
-				.ptr = t->ptr,
+				.ptr = ptr,
 				.len = t->len,
 				.ctl = ctl,
 				.before = td->bytes,
 				.td = td->id,
 				.chain = r->chain,
-				.intr = t->intr,
+				.intr = r->d->opts.one_ring ? 0 : intr,
 				.live = true};
-	guestmem_w64(r->d->gm, gpa, t->ptr);
+	guestmem_w64(r->d->gm, gpa, ptr);
 	guestmem_w32(r->d->gm, gpa + 8,
 		     t->len | (uint32_t)(t->tdsize & 31u) << 17 |
-			     (uint32_t)t->intr << 22);
+			     (uint32_t)intr << 22);
 	guestmem_w32(r->d->gm, gpa + 12, hold ? ctl ^ TRB_C : ctl);
 	if (trb_has_data(t->type))
 		td->bytes += t->len;

@@ -156,6 +156,10 @@ static void finish(struct stub *s, struct stub_ep *e, struct usb_xfer *t)
 	}
 	t->status = st;
 	t->actual = len;
+	if (t->npackets) {
+		t->packet[0].status = st;
+		t->packet[0].actual = len;
+	}
 	lib_enter_done(s->x, t);
 }
 

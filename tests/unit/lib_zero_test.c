@@ -17,7 +17,6 @@
 
 #define MS 1000000ull
 #define NTDS 24u
-#define TRB_SIA (1u << 31) /* Start Isoch ASAP */
 
 /* Endpoints 2 and 3, in and out, by DCI */
 enum { ISO_OUT = 4, ISO_IN, INT_OUT, INT_IN };
