@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * mem.c - guest memory. What the controller looks at is read once into a
- * private copy; nothing is read a second time in one operation.
+ * private copy; nothing is read a second time in one operation. Memory that
+ * turns out to be gone is as memory that is not there.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 static int read_as(struct xhci *x, uint64_t gpa, void *buf, size_t len,
 		   enum xhci_tap_kind kind)
 {
+	unsigned faults = usb_mem_faults();
 	struct xhci_span sp;
 	size_t n = 0;
 
@@ -21,6 +23,8 @@ static int read_as(struct xhci *x, uint64_t gpa, void *buf, size_t len,
 	while (n < len &&
 	       x->ops->mem_get(x->host, gpa + n, len - n, false, &sp) == 0) {
 		memcpy((uint8_t *)buf + n, sp.base, sp.len);
+		if (usb_mem_faults() != faults)
+			break;
 		n += sp.len;
 	}
 	if (TAPPED(x))
@@ -31,6 +35,7 @@ static int read_as(struct xhci *x, uint64_t gpa, void *buf, size_t len,
 static int write_as(struct xhci *x, uint64_t gpa, const void *buf, size_t len,
 		    enum xhci_tap_kind kind)
 {
+	unsigned faults = usb_mem_faults();
 	struct xhci_span sp;
 	size_t n = 0;
 
@@ -39,6 +44,8 @@ static int write_as(struct xhci *x, uint64_t gpa, const void *buf, size_t len,
 	while (n < len &&
 	       x->ops->mem_get(x->host, gpa + n, len - n, true, &sp) == 0) {
 		memcpy(sp.base, (const uint8_t *)buf + n, sp.len);
+		if (usb_mem_faults() != faults)
+			break;
 		n += sp.len;
 	}
 	if (TAPPED(x))
@@ -82,6 +89,7 @@ static inline int trb_span(struct xhci *x, uint64_t gpa, bool write,
  */
 int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 {
+	unsigned faults = usb_mem_faults();
 	struct xhci_span sp;
 	_Atomic uint32_t *dw;
 
@@ -89,6 +97,8 @@ int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 		return -EFAULT;
 	dw = (_Atomic uint32_t *)(void *)sp.base;
 	ret->control = atomic_load_explicit(&dw[3], memory_order_acquire);
+	if (usb_mem_faults() != faults)
+		return trb_fault(x, gpa, false);
 	if ((ret->control & TRB_C) != (uint32_t)c) {
 		x->stats.trb_peeks++;
 		if (TAPPED(x))
@@ -107,6 +117,7 @@ int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 /* The other way round: the dword with the cycle bit last. */
 int mem_write_trb(struct xhci *x, uint64_t gpa, const struct xhci_trb *trb)
 {
+	unsigned faults = usb_mem_faults();
 	struct xhci_span sp;
 	_Atomic uint32_t *dw;
 
@@ -116,6 +127,8 @@ int mem_write_trb(struct xhci *x, uint64_t gpa, const struct xhci_trb *trb)
 	memcpy(sp.base, &trb->param, sizeof(trb->param));
 	memcpy(sp.base + 8, &trb->status, sizeof(trb->status));
 	atomic_store_explicit(&dw[3], trb->control, memory_order_release);
+	if (usb_mem_faults() != faults)
+		return trb_fault(x, gpa, true);
 	if (TAPPED(x))
 		tap_mem(x, XHCI_TAP_TRB_WRITE, gpa, trb, TRB_SIZE, TRB_SIZE);
 	return 0;

@@ -150,7 +150,7 @@ struct usb_xfer {
 /*
  * usb_xfer_gather - copy payload bytes [off, off+len) of @x to @buf, as a
  *   device does with an OUT transfer. Returns the number of bytes copied:
- *   less than @len only where the payload ends.
+ *   less than @len only where the payload ends, or where guest memory does.
  * usb_xfer_scatter - the same from @buf into the payload (IN).
  *
  * These two are the only copies of payload in the project; usb_copied_bytes()
@@ -163,6 +163,14 @@ size_t usb_xfer_scatter(struct usb_xfer *x, size_t off, const void *buf,
 /* Fill payload bytes [off, off+len) with @byte. Not counted as a copy. */
 size_t usb_xfer_fill(struct usb_xfer *x, size_t off, int byte, size_t len);
 uint64_t usb_copied_bytes(void);
+
+/*
+ * Guest memory may vanish while it is used. A signal handler that put something
+ * else in its place calls usb_mem_fault(); usb_mem_faults() is how often it did
+ * on this thread. Copies that hit such a place end there: they return less.
+ */
+void usb_mem_fault(void);
+unsigned usb_mem_faults(void);
 
 /*
  * usb_xfer_flat - the payload as one run of bytes in guest memory, or NULL if

@@ -2,11 +2,15 @@
 /*
  * xfer.c - the payload of a transfer: the only copies of payload there are.
  */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "emu/usb.h"
 
 static _Thread_local uint64_t copied_bytes; /* a counter, no state */
+/* another; of a kind that a signal handler may touch */
+static _Thread_local volatile unsigned mem_faults
+	__attribute__((tls_model("initial-exec")));
 
 /* The next run of payload, at *off of segment *i; at most @len, 0: the end */
 static size_t next_run(const struct usb_xfer *x, uint32_t *i, size_t *off,
@@ -29,12 +33,15 @@ static size_t next_run(const struct usb_xfer *x, uint32_t *i, size_t *off,
 size_t usb_xfer_gather(const struct usb_xfer *x, size_t off, void *buf,
 		       size_t len)
 {
+	unsigned faults = usb_mem_faults();
 	uint8_t *base, *to = buf;
 	size_t n, done = 0;
 	uint32_t i = 0;
 
 	while ((n = next_run(x, &i, &off, len - done, &base)) != 0) {
 		memcpy(to + done, base, n);
+		if (usb_mem_faults() != faults)
+			break;
 		done += n;
 	}
 	copied_bytes += done;
@@ -44,6 +51,7 @@ size_t usb_xfer_gather(const struct usb_xfer *x, size_t off, void *buf,
 size_t usb_xfer_scatter(struct usb_xfer *x, size_t off, const void *buf,
 			size_t len)
 {
+	unsigned faults = usb_mem_faults();
 	const uint8_t *from = buf;
 	size_t n, done = 0;
 	uint8_t *base;
@@ -51,6 +59,8 @@ size_t usb_xfer_scatter(struct usb_xfer *x, size_t off, const void *buf,
 
 	while ((n = next_run(x, &i, &off, len - done, &base)) != 0) {
 		memcpy(base, from + done, n);
+		if (usb_mem_faults() != faults)
+			break;
 		done += n;
 	}
 	copied_bytes += done;
@@ -85,6 +95,18 @@ uint8_t *usb_xfer_flat(const struct usb_xfer *x)
 		return u.v;
 	}
 	return NULL;
+}
+
+void usb_mem_fault(void)
+{
+	mem_faults++;
+}
+
+/* The access before the call, and what its handler counted, stay before it. */
+unsigned usb_mem_faults(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	return mem_faults;
 }
 
 uint64_t usb_copied_bytes(void)

@@ -147,6 +147,11 @@ void xhci_fail_hse(struct xhci *x, const char *why)
 	stop_for_good(x, STS_HSE, why);
 }
 
+void xhci_mem_lost(struct xhci *x)
+{
+	xhci_fail_hse(x, "guest memory that was mapped is gone");
+}
+
 /* Everything is as after power-up, but for what is plugged in. */
 static void reset_finish(struct xhci *x)
 {

@@ -147,6 +147,12 @@ void xhci_resume(struct xhci *x);
 int xhci_snapshot(struct xhci *x, uint8_t **ret_buf, size_t *ret_len);
 int xhci_restore(struct xhci *x, const uint8_t *buf, size_t len,
 		 uint32_t new_ports);
+/*
+ * xhci_mem_lost - guest memory that mem_get() gave is gone: the target abort of
+ * a controller on a bus, which is a host system error (HSE, §4.24.1, §5.4.2)
+ * until a reset.
+ */
+void xhci_mem_lost(struct xhci *x);
 /* Number of transfers the devices hold. */
 unsigned xhci_in_flight(const struct xhci *x);
 /* Bus mastering (PCI command register): when off, no guest memory is touched. */

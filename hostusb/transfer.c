@@ -339,6 +339,10 @@ static enum start start_control(struct host_dev *hd, struct host_ep *ep,
 	put_le16(u->buf + 6, s->length);
 	if (!t->in)
 		n = usb_xfer_gather(t, 0, u->buf + SETUP_SIZE, s->length);
+	if (!t->in && n < s->length && n < t->length) {
+		urb_give(u); /* its memory is gone */
+		return START_FAILED;
+	}
 	/* what a TD shorter than wLength leaves open is not ours to tell */
 	for (; n < s->length; n++)
 		u->buf[SETUP_SIZE + n] = 0;
@@ -357,8 +361,11 @@ static enum start start_data(struct host_dev *hd, struct host_ep *ep,
 	if (!u)
 		return no_memory(hd, ret_status);
 	buf = flat ? flat : u->buf;
-	if (!flat && !t->in)
-		usb_xfer_gather(t, 0, buf, t->length);
+	if (!flat && !t->in &&
+	    usb_xfer_gather(t, 0, buf, t->length) < t->length) {
+		urb_give(u); /* its memory is gone */
+		return START_FAILED;
+	}
 	urb_prepare(u, ep, t);
 	if (t->stream)
 		libusb_fill_bulk_stream_transfer(u->lt, hd->handle, t->ep,

@@ -17,6 +17,7 @@ static void range_release(struct dma *m, struct dma_range *r)
 {
 	void *cookie = r->cookie;
 
+	dma_guard_remove(r->guard);
 	free(r);
 	if (m->released != NULL)
 		m->released(m->host, cookie);
@@ -144,6 +145,11 @@ int dma_map(struct dma *m, uint64_t gpa, uint64_t len, void *ptr, bool writable,
 				.writable = writable,
 				.mapped = true,
 				.cookie = cookie};
+	r->guard = dma_guard_add(ptr, len, &r->lost, &m->lost);
+	if (r->guard == NULL) {
+		free(r);
+		return -ENOMEM;
+	}
 	memmove(m->range + at + 1, m->range + at,
 		(m->nranges - at) * sizeof(m->range[0]));
 	m->range[at] = r;

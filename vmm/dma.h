@@ -6,16 +6,21 @@
  * Not thread safe: the owner's mutex covers it. A range that was unmapped is
  * found no more, but stays until the last hold on it is dropped; then, and
  * only then, released() says that nothing points into it.
+ *
+ * Memory may vanish below a range: a file that was truncated. What dma_guard.h
+ * finds so is refused as if nothing were there, as long as it stays mapped.
  */
 #ifndef VMM_DMA_H
 #define VMM_DMA_H
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "emu/xhci.h"
+#include "vmm/dma_guard.h"
 
 #define DMA_MAX_RANGES 65535u
 #define DMA_PAGE 4096u
@@ -26,6 +31,8 @@ struct dma_range {
 	uint8_t *base; /* borrowed until released() */
 	bool writable;
 	bool mapped;
+	atomic_bool lost;        /* some of it is gone: refused from then on */
+	struct dma_guard *guard; /* owned */
 	void *cookie;
 	unsigned holds;
 	struct dma_range *prev, *next; /* while unmapped and held */
@@ -36,6 +43,7 @@ struct dma {
 	unsigned nranges, capacity;
 	struct dma_range *recent; /* the last one found, or NULL */
 	struct dma_range *dying;  /* unmapped, held */
+	atomic_bool lost; /* a range became so; the owner takes it back */
 	void (*released)(void *host, void *cookie);
 	void *host; /* borrowed */
 };
@@ -74,7 +82,8 @@ static inline int dma_get(struct dma *m, uint64_t gpa, size_t len, bool write,
 		if (r == NULL)
 			return -EFAULT;
 	}
-	if ((write && !r->writable) || len == 0)
+	if ((write && !r->writable) || len == 0 ||
+	    atomic_load_explicit(&r->lost, memory_order_relaxed))
 		return -EFAULT;
 	left = r->len - (gpa - r->gpa);
 	ret->base = r->base + (gpa - r->gpa);

@@ -32,6 +32,9 @@ void embed_enter(struct vxhci *v)
 
 void embed_leave(struct vxhci *v)
 {
+	if (atomic_load_explicit(&v->dma.lost, memory_order_relaxed) &&
+	    atomic_exchange(&v->dma.lost, false))
+		xhci_mem_lost(v->x);
 	v->copied += usb_copied_bytes() - v->copied_at_enter;
 	pthread_mutex_unlock(&v->lock);
 }
@@ -368,6 +371,11 @@ int vxhci_mem_unmap(struct vxhci *v, uint64_t gpa, uint64_t len)
 	r = dma_unmap(&v->dma, gpa, len);
 	embed_leave(v);
 	return r;
+}
+
+bool vxhci_mem_fault(const void *addr)
+{
+	return dma_guard_fault(addr);
 }
 
 void vxhci_mem_unmap_all(struct vxhci *v)

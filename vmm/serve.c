@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,22 +14,15 @@
 #include "vmm/serve_impl.h"
 
 /*
- * A client may truncate the memory it shares while we use it. Zeroes take the
- * place of what is not there any more, as long as the client keeps it mapped:
- * its guest loses data, the other controllers of this process lose nothing.
+ * A client may truncate the memory it shares while we use it: a host system
+ * error of its controller, and of no other. What is no guest memory is a fault
+ * of ours, and ends us when the instruction is tried again.
  */
 static void on_sigbus(int sig, siginfo_t *si, void *context)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	void *at = (void *)((uintptr_t)si->si_addr & ~(page - 1));
-	int saved = errno;
-
 	(void)context;
-	if (si->si_code != BUS_ADRERR ||
-	    mmap(at, page, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (si->si_code != BUS_ADRERR || !vxhci_mem_fault(si->si_addr))
 		signal(sig, SIG_DFL);
-	errno = saved;
 }
 
 static void signal_ready(struct loop_fd *f, short revents)

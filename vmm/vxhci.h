@@ -203,6 +203,17 @@ int vxhci_mem_map(struct vxhci *v, uint64_t gpa, uint64_t len, void *ptr,
 		  bool writable, void *cookie);
 int vxhci_mem_unmap(struct vxhci *v, uint64_t gpa, uint64_t len);
 void vxhci_mem_unmap_all(struct vxhci *v);
+/*
+ * vxhci_mem_fault - for the VMM's SIGBUS handler, where guest memory is a file
+ * that somebody may truncate: the library installs no handler. @addr is its
+ * si_addr, si_code BUS_ADRERR. True: it is in a range of vxhci_mem_map(), in
+ * whatever controller; a page of zeroes is there now, so the handler returns,
+ * and the access goes on. The controllers whose range it is say Host System
+ * Error (USBSTS.HSE) to their guest, and touch the range no more. False: it is
+ * not, or that failed: the fault is somebody else's. Any thread, signal
+ * handlers too; errno is kept.
+ */
+bool vxhci_mem_fault(const void *addr);
 
 /*
  * vxhci_dispatch - do pending work: call after wake(), and when the deadline

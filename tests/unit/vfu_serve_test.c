@@ -244,20 +244,26 @@ static void systemd_socket_activation_and_readiness(void **state)
 	unlink("notify");
 }
 
-/* The client truncates its memory under us: the process lives */
-static void truncated_memory_is_survived(void **state)
+/*
+ * The client truncates its memory under us: Host System Error for its guest,
+ * and nothing for another controller of the process.
+ */
+static void truncated_memory_is_a_host_system_error(void **state)
 {
 	int ram = memfd_create("ram", MFD_CLOEXEC);
 	struct vc_mem mem = {ram, 0, 1 << 20, 0, false};
 	uint64_t ring = 0x1000 | 1;
-	uint32_t caps, val, rtsoff, dboff;
+	uint32_t caps, val = 0, rtsoff, dboff;
 	struct vc_dev dev;
 	struct run r;
 	struct vc vc;
 
 	(void)state;
 	assert_int_equal(ftruncate(ram, 1 << 20), 0);
-	run_start(&r, "serve --socket a -s 30,xhci --ready-fd 9", NULL, NULL);
+	run_start(&r,
+		  "serve --socket a -s 30,xhci --socket b -s 31,xhci "
+		  "--ready-fd 9",
+		  NULL, NULL);
 	assert_true(run_is_ready(&r));
 	OK(&vc, vc_connect(&vc, VC_CLH, "a"));
 	OK(&vc, vc_realize(&vc, &mem, 1, &dev));
@@ -274,7 +280,10 @@ static void truncated_memory_is_survived(void **state)
 	OK(&vc, vc_write(&vc, VFU_REGION_BAR0, rtsoff + 0x30, &ring, 8));
 	OK(&vc, vc_write32(&vc, VFU_REGION_BAR0, caps, 1));
 	OK(&vc, vc_write32(&vc, VFU_REGION_BAR0, dboff, 0));
-	OK(&vc, vc_read32(&vc, VFU_REGION_BAR0, caps + 4, &val));
+	for (unsigned i = 0; i < 10000 && !(val & 4); i++) /* USBSTS.HSE */
+		OK(&vc, vc_read32(&vc, VFU_REGION_BAR0, caps + 4, &val));
+	assert_true(val & 4);
+	use("b", VC_QEMU);
 	vc_close(&vc);
 	close(ram);
 	use("a", VC_QEMU);
@@ -293,7 +302,7 @@ int main(void)
 		T(dead_socket_is_replaced_and_live_one_is_not),
 		T(failed_start_leaves_nothing),
 		T(systemd_socket_activation_and_readiness),
-		T(truncated_memory_is_survived),
+		T(truncated_memory_is_a_host_system_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
