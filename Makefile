@@ -52,6 +52,9 @@ SAN_afl := -fsanitize=address,undefined -fno-omit-frame-pointer
 SAN_fuzzcov := -fsanitize=fuzzer-no-link -fprofile-instr-generate \
 	-fcoverage-mapping
 SAN_FLAGS := $(SAN_$(SAN))
+# a violation of emu/account.h aborts: in each build that looks for faults
+ACCOUNT ?= $(if $(filter asan tsan fuzz afl,$(SAN)),1)
+CPPFLAGS += $(if $(ACCOUNT),-DVXHCI_ACCOUNT)
 HARDEN := $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
 	-fstack-protector-strong
 CPPFLAGS += -I. -D_GNU_SOURCE -DVXHCI_VERSION='"$(VERSION)"' $(PKG_CFLAGS)

@@ -6,6 +6,7 @@
 #ifndef EMU_CORE_H
 #define EMU_CORE_H
 
+#include "emu/account.h"
 #include "emu/decode.h"
 #include "emu/hw.h"
 #include "emu/tap.h"
@@ -147,6 +148,13 @@ struct xhci_cmd {
 	uint64_t held_gpa;
 };
 
+/* account.h: since the controller was created */
+struct xhci_account {
+	uint64_t taken, returned; /* transfers, by and from devices */
+	uint64_t bytes_taken, bytes_returned;
+	int64_t holds; /* on guest memory */
+};
+
 struct xhci {
 	struct xhci_config cfg;
 	const struct xhci_host_ops *ops;
@@ -192,7 +200,12 @@ struct xhci {
 	bool starved;         /* a ring waits for a TD of the pool */
 	struct xhci_tap *tap; /* owned; NULL: nobody listens */
 	struct xhci_stats stats;
+	ACCOUNT_DO(struct xhci_account account;)
 };
+
+/* account.c; only where ACCOUNT_ON */
+void account_ring(const struct xhci_epq *q);
+void account_end(const struct xhci *x); /* all slots are disabled */
 
 /* mem.c: guest memory, each structure read once into a private copy */
 int mem_read(struct xhci *x, uint64_t gpa, void *buf, size_t len);

@@ -5,6 +5,7 @@
 #ifndef EMU_TD_H
 #define EMU_TD_H
 
+#include "emu/account.h"
 #include "emu/hw.h"
 #include "emu/usb.h"
 
@@ -73,6 +74,7 @@ struct xhci_td {
 	bool control;
 	bool isoch, sia; /* its first TRB is an Isoch TRB; and said SIA */
 	uint16_t frame_id;
+	ACCOUNT_DO(uint32_t lent;) /* bytes, while TD_FLYING */
 };
 
 /* One transfer ring of an endpoint; with streams an endpoint has several. */

@@ -69,6 +69,7 @@ static enum step gather_segs(struct gather *g, uint64_t gpa, uint32_t len)
 			if (!last)
 				return STEP_NO_MEMORY;
 			x->ops->mem_hold(x->host, sp.hold);
+			ACCOUNT_DO(x->account.holds++;)
 			last->base = sp.base;
 			last->len = sp.len;
 			last->hold = sp.hold;

@@ -16,6 +16,7 @@ struct xhci_td *td_get(struct xhci *x)
 
 	if (td) {
 		x->td_free = td->next;
+		ACCOUNT(td->state == TD_FREE, "a TD in the pool is in use");
 	} else {
 		if (x->ntds >= MAX_TDS)
 			return NULL;
@@ -38,13 +39,17 @@ struct xhci_td *td_get(struct xhci *x)
 void td_drop_holds(struct xhci *x, struct xhci_td *td)
 {
 	for (uint32_t i = 0; i < td->nseg; i++)
-		if (td->seg[i].hold)
+		if (td->seg[i].hold) {
 			x->ops->mem_drop(x->host, td->seg[i].hold);
+			ACCOUNT_DO(x->account.holds--;)
+		}
 	td->nseg = 0;
 }
 
 void td_put(struct xhci *x, struct xhci_td *td)
 {
+	ACCOUNT(td->state != TD_FLYING, "a TD ends while a device has it");
+	ACCOUNT(td->state != TD_FREE, "a TD ends twice");
 	td_drop_holds(x, td);
 	td->state = TD_FREE;
 	td->next = x->td_free;

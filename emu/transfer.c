@@ -231,6 +231,10 @@ void td_submit(struct xhci_epq *q, struct xhci_td *td)
 			s->x->nflight++;
 			s->x->stats.tds++;
 			q->bytes_flight += td->xfer.length;
+			ACCOUNT_DO(s->x->account.taken++;)
+			ACCOUNT_DO(s->x->account.bytes_taken +=
+				   td->xfer.length;)
+			ACCOUNT_DO(td->lent = td->xfer.length;)
 			return;
 		}
 		td->state = TD_DONE;
@@ -296,7 +300,7 @@ static uint32_t ring_limit(const struct xhci_ep *ep)
 	return ep->info.type == USB_ISOCH ? EPQ_MAX_ISOCH : EPQ_MAX_TDS;
 }
 
-bool epq_service(struct xhci_epq *q, unsigned *budget)
+static bool epq_work(struct xhci_epq *q, unsigned *budget)
 {
 	struct xhci_ep *ep = q->ep;
 
@@ -324,12 +328,28 @@ bool epq_service(struct xhci_epq *q, unsigned *budget)
 	}
 }
 
+bool epq_service(struct xhci_epq *q, unsigned *budget)
+{
+	bool more = epq_work(q, budget);
+
+	ACCOUNT_DO(account_ring(q);)
+	return more;
+}
+
 void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 {
 	struct xhci_td *td = t->td;
 	struct xhci_epq *q = td->q;
 	struct xhci_ep *ep = q->ep;
 
+	ACCOUNT(td->state == TD_FLYING,
+		"slot %u endpoint %u: a transfer ends that no device has",
+		ep->slot->id, ep->dci);
+	ACCOUNT(t->length == td->lent,
+		"slot %u endpoint %u: lent %u bytes, %u came back",
+		ep->slot->id, ep->dci, td->lent, t->length);
+	ACCOUNT_DO(x->account.returned++;)
+	ACCOUNT_DO(x->account.bytes_returned += t->length;)
 	if (TAPPED(x))
 		tap_xfer_done(x, td);
 	if (td->isoch && t->status == USB_OK) {

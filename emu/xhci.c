@@ -404,10 +404,12 @@ void xhci_destroy(struct xhci *x)
 {
 	if (!x)
 		return;
+	ACCOUNT(x->nflight == 0, "%u transfers never came back", x->nflight);
 	tap_remove(x);
 	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
 		if (x->slot[i].state != SLOT_DISABLED)
 			slot_disable(&x->slot[i]);
+	ACCOUNT_DO(account_end(x);)
 	td_pool_free(x);
 	free(x->saved);
 	free(x);

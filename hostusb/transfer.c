@@ -6,6 +6,8 @@
  */
 #include "hostusb/device.h"
 
+#include "emu/account.h"
+
 #include <stdlib.h>
 
 #define SETUP_SIZE 8u           /* bytes, USB 2.0 §9.3 */
@@ -21,6 +23,7 @@ static void put_le16(uint8_t *to, uint16_t v)
 
 static void urb_free(struct urb *u)
 {
+	u->hd->nurbs--;
 	libusb_free_transfer(u->lt);
 	free(u->buf);
 	free(u);
@@ -39,6 +42,8 @@ void urb_free_all(struct host_dev *hd)
 		hd->free_urbs = u->next;
 		urb_free(u);
 	}
+	ACCOUNT(hd->nurbs == 0, "%s: %u of libusb's transfers are left",
+		hd->d.label, hd->nurbs);
 }
 
 static struct urb *urb_new(struct host_dev *hd)

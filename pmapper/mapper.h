@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "emu/account.h"
 #include "pmapper/pmapper.h"
 
 /* Queue entries delivered by one pmapper_run() */

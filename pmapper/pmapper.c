@@ -323,6 +323,27 @@ static void abandon_devices(struct pmapper *pm)
 	}
 }
 
+static unsigned list_len(const struct xfer_list *l)
+{
+	unsigned n = 0;
+
+	for (const struct usb_xfer *t = l->head; t; t = t->map_next)
+		n++;
+	return n;
+}
+
+unsigned pmapper_held(const struct pmapper *pm)
+{
+	unsigned n = 0;
+
+	for (unsigned id = 1; id <= PM_MAX_DEVICES; id++)
+		if (pm->devs[id])
+			n += list_len(&pm->devs[id]->held) +
+			     list_len(&pm->devs[id]->cancelling) +
+			     pm->devs[id]->nqueued;
+	return n;
+}
+
 void pmapper_destroy(struct pmapper *pm)
 {
 	if (!pm)

@@ -148,6 +148,11 @@ int pmapper_create(struct xhci *x, const struct pmapper_host_ops *ops,
 void pmapper_detach_all(struct pmapper *pm);
 bool pmapper_busy(const struct pmapper *pm);
 /* Free it. Must not be busy. NULL is allowed. */
+/*
+ * pmapper_held - transfers that are with devices or wait to be told of to the
+ * controller: as many as it has in flight. Counted: for account.h and tests.
+ */
+unsigned pmapper_held(const struct pmapper *pm);
 void pmapper_destroy(struct pmapper *pm);
 
 /*

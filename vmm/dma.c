@@ -4,6 +4,8 @@
  */
 #include "vmm/dma.h"
 
+#include "emu/account.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,8 +190,20 @@ void dma_drop(struct dma *m, void *hold)
 {
 	struct dma_range *r = hold;
 
+	ACCOUNT(r->holds > 0, "a hold on guest memory is dropped twice");
 	if (--r->holds > 0 || r->mapped)
 		return;
 	dying_remove(m, r);
 	range_release(m, r);
+}
+
+unsigned dma_holds(const struct dma *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->nranges; i++)
+		n += m->range[i]->holds;
+	for (const struct dma_range *r = m->dying; r; r = r->next)
+		n += r->holds;
+	return n;
 }

@@ -66,6 +66,8 @@ struct dma_range *dma_find(struct dma *m, uint64_t gpa);
 /* Keep a range (xhci_span.hold) beyond its unmapping; drop what was held. */
 void dma_hold(void *hold);
 void dma_drop(struct dma *m, void *hold);
+/* Those there are, counted: for account.h and tests. */
+unsigned dma_holds(const struct dma *m);
 
 /*
  * dma_get - xhci_host_ops.mem_get(). Inline, since it is called for each TRB:

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "emu/account.h"
 #include "vmm/record.h"
 
 #define DISPATCH_ROUNDS 4        /* slices of work in a vxhci_dispatch() */
@@ -54,6 +55,9 @@ bool embed_run_slices(struct vxhci *v)
 			more = xhci_run(v->x);
 		more = v->kicked || more;
 	}
+	ACCOUNT(pmapper_held(v->pm) == xhci_in_flight(v->x),
+		"%s: %u transfers are in flight, devices have %u", v->opt.slot,
+		xhci_in_flight(v->x), pmapper_held(v->pm));
 	return more;
 }
 
@@ -257,6 +261,9 @@ void vxhci_destroy(struct vxhci *v)
 	xhci_destroy(v->x);
 	if (v->rec != NULL)
 		record_stream_end(v->rec);
+	ACCOUNT(dma_holds(&v->dma) == 0,
+		"%s: %u holds on guest memory are left", v->opt.slot,
+		dma_holds(&v->dma));
 	dma_fini(&v->dma);
 	embed_leave(v);
 	embed_thread_free(v->own);
