@@ -210,6 +210,8 @@ if [ "$kind" != quick ]; then
 	rig "host" env B="$B" tests/host/host.sh short
 fi
 
+[ "$kind" = quick ] || step "hazards" tests/check/hazards.sh "$LOGS"
+
 heading "summary, after $(seconds $(($(now_ms) - started)))"
 [ -z "$twice" ] || printf 'failed at first, run again:%s\n' "$twice"
 [ -z "$failures" ] || printf 'FAILED:%s\n' "$failures"
