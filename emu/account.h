@@ -18,10 +18,10 @@
 _Noreturn void account_violation(const char *where, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* ACCOUNT(what must be so, "%s is not", ...) */
-#define ACCOUNT(is_so, ...)                                         \
-	do {                                                        \
-		if (!(is_so))                                       \
-			account_violation(__FILE__, __VA_ARGS__);   \
+#define ACCOUNT(is_so, ...)                                       \
+	do {                                                      \
+		if (!(is_so))                                     \
+			account_violation(__FILE__, __VA_ARGS__); \
 	} while (0)
 /* What is done for its sake alone */
 #define ACCOUNT_DO(...) __VA_ARGS__

@@ -49,6 +49,11 @@ unit: $(UNIT)
 .PHONY: unit-build demo check check-quick format bench coverage
 unit-build: $(UNIT)
 
+## make soak-plug      10,000 removals, attaches, 1,000 resets: all stays flat
+.PHONY: soak-plug
+soak-plug: $(B)/tests/lib_soak_test
+	@SOAK_FULL=1 $<
+
 # tests/fuzz/*_fuzz.c: fuzz targets. LAYER_*_fuzz.c are linked with that layer
 # and those below, as unit tests are, others with all. In build folders of their
 # own: tests/fuzz/run.sh

@@ -43,6 +43,14 @@ static void vx_released(void *opaque, void *cookie)
 	e->released++;
 }
 
+static void vx_fd_watch(void *opaque, int fd, short events)
+{
+	struct gdrv_vx *e = opaque;
+
+	(void)fd;
+	e->watched = events;
+}
+
 static uint64_t vx_now(void *opaque)
 {
 	struct gdrv_vx *e = opaque;
@@ -55,6 +63,7 @@ static const struct vxhci_ops vx_ops = {
 	.wake = vx_wake,
 	.log = vx_log,
 	.mem_released = vx_released,
+	.fd_watch = vx_fd_watch,
 };
 
 static const struct vxhci_ops vx_own_ops = {
@@ -169,6 +178,8 @@ static void bus_run(void *p)
 	uint64_t timeout;
 
 	do {
+		if (e->watched)
+			vxhci_fd_ready(e->v);
 		vxhci_dispatch(e->v, &timeout);
 	} while (take_wake(e) || timeout == 0);
 }

@@ -18,6 +18,7 @@ struct gdrv_vx {
 	struct guestmem *gm;         /* borrowed */
 	_Atomic uint64_t msgs[VXHCI_VECTORS];
 	atomic_uint released; /* calls of mem_released() */
+	atomic_int watched;   /* a descriptor is: it is always looked at */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool woken;

@@ -94,10 +94,9 @@ static void cve_2020_14364(void **state)
 		uint64_t at;
 
 		at = put(f, G_RING(1),
-			 (in ? 0xc0 : 0x40) |
-				 (uint64_t)say[i / 2].wlength << 48,
-			 8,
-			 T(SETUP) | TRB_C | TRB_IDT | (in ? 3u : 2u) << 16);
+			 (in ? 0xc0 : 0x40) | (uint64_t)say[i / 2].wlength
+						      << 48,
+			 8, T(SETUP) | TRB_C | TRB_IDT | (in ? 3u : 2u) << 16);
 		at = put(f, at, BUF, n,
 			 T(DATA) | TRB_C | (in ? TRB_DIR_IN : 0));
 		put(f, at, 0, 0,
@@ -112,9 +111,9 @@ static void cve_2020_14364(void **state)
 			memset(big, 0x5a, sizeof(big));
 			assert_true(t->length <= n);
 			assert_true(t->length <= say[i / 2].wlength);
-			assert_int_equal(usb_xfer_scatter(t, 0, big,
-							  sizeof(big)),
-					 t->length);
+			assert_int_equal(
+				usb_xfer_scatter(t, 0, big, sizeof(big)),
+				t->length);
 			dev_end(&f->dev[1], 0, USB_OK, 65535);
 		}
 		assert_non_null(xfer_event(f, 0));
@@ -136,8 +135,7 @@ static void cve_2020_25723(void **state)
 		    T(NORMAL) | TRB_C | TRB_IOC);
 		ring_db(f, 1, dci);
 		assert_int_equal(f->dev[1].submits, 0);
-		assert_event(xfer_event(f, 0), G_RING(dci), CC_TRB_ERROR,
-			     64);
+		assert_event(xfer_event(f, 0), G_RING(dci), CC_TRB_ERROR, 64);
 		assert_int_equal(f->holds, 0);
 		fake_free(f);
 	}
@@ -219,9 +217,9 @@ static void cve_2024_32668(void **state)
 			CC_SUCCESS);
 	}
 	for (unsigned dci = 6; dci < 32; dci++)
-		assert_int_not_equal(cmd(f, 0, 0,
-					 T(STOP_EP) | SLOT(1) | EP(dci)),
-				     CC_SUCCESS);
+		assert_int_not_equal(
+			cmd(f, 0, 0, T(STOP_EP) | SLOT(1) | EP(dci)),
+			CC_SUCCESS);
 	assert_int_equal(octx_ep_state(f, 1, DCI_IN), EP_RUNNING);
 	fake_free(f);
 }
@@ -229,10 +227,10 @@ static void cve_2024_32668(void **state)
 /* Slot numbers in commands and doorbells */
 static void cve_2024_41721(void **state)
 {
-	static const uint32_t type[] = {
-		T(DISABLE_SLOT), T(ADDRESS_DEVICE), T(CONFIGURE_EP),
-		T(EVALUATE_CTX), T(RESET_EP),       T(STOP_EP),
-		T(SET_TR_DEQ),   T(RESET_DEVICE)};
+	static const uint32_t type[] = {T(DISABLE_SLOT), T(ADDRESS_DEVICE),
+					T(CONFIGURE_EP), T(EVALUATE_CTX),
+					T(RESET_EP),     T(STOP_EP),
+					T(SET_TR_DEQ),   T(RESET_DEVICE)};
 	struct fake *f = fake_ready(1);
 
 	(void)state;
@@ -448,10 +446,10 @@ static void cve_2020_2743_and_8872(void **state)
 		ictx_address(f, 1, 64);
 		put32(f, ictx(f, 1, 1), port << 16);
 		if (port != 1)
-			assert_int_not_equal(cmd(f, G_ICTX, 0,
-						 T(ADDRESS_DEVICE) |
-							 SLOT(slot)),
-					     CC_SUCCESS);
+			assert_int_not_equal(
+				cmd(f, G_ICTX, 0,
+				    T(ADDRESS_DEVICE) | SLOT(slot)),
+				CC_SUCCESS);
 		assert_int_equal(cmd(f, 0, 0, T(DISABLE_SLOT) | SLOT(slot)),
 				 CC_SUCCESS);
 	}

@@ -16,8 +16,8 @@
 static void descriptor(struct dev_rig *t, uint8_t type, uint16_t ask,
 		       const void *text, uint16_t n)
 {
-	struct usb_xfer *x = dev_request(t, 0, 0x80, 6,
-					 (uint16_t)(type << 8), 0, ask);
+	struct usb_xfer *x =
+		dev_request(t, 0, 0x80, 6, (uint16_t)(type << 8), 0, ask);
 
 	memset(t->mem, 0xa5, sizeof(t->mem));
 	dev_submit_ok(t, x);
@@ -71,10 +71,10 @@ static void total_length_that_lies(void **state)
 
 static void what_we_do_not_read(void **state)
 {
-	static const uint8_t bos[] = {5, 15, 0xff, 0xff, 200, 0, 16, 3,
-				      1, 0xff, 0, 0};
-	static const uint8_t junk[] = {8, 11, 250, 250, 0xe, 1, 0, 0,
-				       255, 36, 1, 0, 0};
+	static const uint8_t bos[] = {5,  15, 0xff, 0xff, 200, 0,
+				      16, 3,  1,    0xff, 0,   0};
+	static const uint8_t junk[] = {8, 11,  250, 250, 0xe, 1, 0,
+				       0, 255, 36,  1,   0,   0};
 	struct dev_rig *t = *state;
 
 	descriptor(t, 15, 255, bos, sizeof(bos));
@@ -104,8 +104,7 @@ static void in_and_out_by_the_hundred(void **state)
 	for (unsigned i = 1; i <= STORM; i++) {
 		if (t->rig->x.port[1].ops && !t->rig->in_flight[0]) {
 			x = dev_bulk(t, 0, 0x81);
-			assert_in_range(-rig_submit(t->rig, 1, x), 0,
-					ENODEV);
+			assert_in_range(-rig_submit(t->rig, 1, x), 0, ENODEV);
 		}
 		fake_unplug(d);
 		if (i % 3)

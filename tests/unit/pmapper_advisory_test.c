@@ -47,8 +47,10 @@ static void cve_2017_16913(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_dev *f = fake_plug(rig, 1);
-	struct usb_packet p[4] = {{.length = 128}, {.length = 128},
-				  {.length = 128}, {.length = 128}};
+	struct usb_packet p[4] = {{.length = 128},
+				  {.length = 128},
+				  {.length = 128},
+				  {.length = 128}};
 	struct usb_xfer *t = rig_xfer(rig, 0);
 
 	t->type = USB_ISOCH;
