@@ -66,6 +66,12 @@ struct hotplug_event {
 	bool arrived;
 };
 
+/* hostusb.h */
+struct hostusb_share {
+	struct watcher *watcher; /* owned */
+	libusb_context *ctx;     /* owned; NULL: libusb does not start */
+};
+
 struct hostusb {
 	struct pmapper *pm;                 /* borrowed */
 	const struct hostusb_host_ops *ops; /* borrowed */
@@ -76,7 +82,8 @@ struct hostusb {
 	int fd[MAX_OWN_FDS]; /* that libusb has without any device */
 	unsigned nfds;
 	bool timed; /* it has timeouts that no descriptor tells of */
-	struct watcher *watcher; /* owned; may be NULL */
+	struct watcher *watcher; /* owned unless shared; may be NULL */
+	bool shared;             /* the watcher is not ours alone */
 	libusb_hotplug_callback_handle hotplug;
 	bool has_hotplug;
 	struct hotplug_event *events, *last_event; /* owned */

@@ -232,9 +232,29 @@ static int start_hotplug(struct hostusb *h)
 	return r == LIBUSB_ERROR_NOT_SUPPORTED ? list_once(h) : r;
 }
 
+static void start_watcher(struct hostusb *h, struct hostusb_share *s)
+{
+	h->shared = s != NULL;
+	if (s)
+		h->watcher = s->watcher;
+	else if (watcher_start(&h->watcher) < 0)
+		hostusb_log(h, XHCI_LOG_WARN,
+			    "no watcher: after a SIGKILL the host's drivers "
+			    "stay away from passed devices");
+}
+
 int hostusb_create(struct pmapper *pm, const struct hostusb_host_ops *ops,
 		   void *host, const char *owner, char *err, size_t errlen,
 		   struct hostusb **ret_h)
+{
+	return hostusb_create_shared(pm, ops, host, owner, NULL, err, errlen,
+				     ret_h);
+}
+
+int hostusb_create_shared(struct pmapper *pm,
+			  const struct hostusb_host_ops *ops, void *host,
+			  const char *owner, struct hostusb_share *s, char *err,
+			  size_t errlen, struct hostusb **ret_h)
 {
 	struct hostusb *h = calloc(1, sizeof(*h));
 	int r;
@@ -250,11 +270,7 @@ int hostusb_create(struct pmapper *pm, const struct hostusb_host_ops *ops,
 	h->check_in_ns = UINT64_MAX;
 	snprintf(h->owner, sizeof(h->owner), "%s", owner);
 	/* before libusb's thread */
-	r = watcher_start(&h->watcher);
-	if (r < 0)
-		hostusb_log(h, XHCI_LOG_WARN,
-			    "no watcher: after a SIGKILL the host's drivers "
-			    "stay away from passed devices");
+	start_watcher(h, s);
 	r = libusb_init(&h->ctx);
 	if (r != 0)
 		goto free_h;
@@ -281,7 +297,8 @@ exit_libusb:
 free_h:
 	snprintf(err, errlen, "libusb: %s: is there USB on this host?",
 		 libusb_strerror(r));
-	watcher_stop(h->watcher);
+	if (!h->shared)
+		watcher_stop(h->watcher);
 	free(h);
 	return r == LIBUSB_ERROR_NO_MEM ? -ENOMEM : -EIO;
 }
@@ -390,6 +407,7 @@ void hostusb_destroy(struct hostusb *h)
 	}
 	unwatch_fds(h);
 	libusb_exit(h->ctx);
-	watcher_stop(h->watcher);
+	if (!h->shared)
+		watcher_stop(h->watcher);
 	free(h);
 }

@@ -91,6 +91,23 @@ struct hostusb_rule {
 int hostusb_create(struct pmapper *pm, const struct hostusb_host_ops *ops,
 		   void *host, const char *owner, char *err, size_t errlen,
 		   struct hostusb **ret_h);
+
+/*
+ * What all controllers of a process share that gives up its rights: a watcher
+ * (watcher.h), which opens the nodes that @p names, and libusb's ears for
+ * hot-plug. Made before there are threads, and destroyed after the last
+ * controller. 0 or -errno.
+ */
+struct hostusb_share;
+struct watcher_policy;
+int hostusb_share_create(const struct watcher_policy *p,
+			 struct hostusb_share **ret);
+void hostusb_share_destroy(struct hostusb_share *s); /* NULL is allowed */
+/* hostusb_create() with @s, borrowed; NULL: as above */
+int hostusb_create_shared(struct pmapper *pm,
+			  const struct hostusb_host_ops *ops, void *host,
+			  const char *owner, struct hostusb_share *s, char *err,
+			  size_t errlen, struct hostusb **ret_h);
 /* Attach nothing any more: before pmapper_detach_all() for the last time. */
 void hostusb_stop(struct hostusb *h);
 /*

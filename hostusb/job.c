@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hostusb/job.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,10 +174,30 @@ static int settled_config(struct job *j)
 	return r;
 }
 
+/* By the watcher where this process may not. */
+static int open_device(struct job *j)
+{
+	int fd = watcher_open(j->watcher, &j->info), r;
+
+	if (fd == -ENOTSUP)
+		return libusb_open(j->dev, &j->handle);
+	if (fd < 0)
+		return fd == -EACCES || fd == -EPERM ? LIBUSB_ERROR_ACCESS
+		       : fd == -ENODEV || fd == -ENOENT || fd == -ENXIO
+			       ? LIBUSB_ERROR_NO_DEVICE
+			       : LIBUSB_ERROR_OTHER;
+	r = libusb_wrap_sys_device(j->ctx, fd, &j->handle);
+	if (r == 0)
+		j->fd = fd;
+	else
+		close(fd);
+	return r;
+}
+
 static void run_open(struct job *j)
 {
 	if (!j->handle)
-		j->r = libusb_open(j->dev, &j->handle);
+		j->r = open_device(j);
 	if (j->r != 0) {
 		j->handle = NULL;
 		job_fail(j, j->r, "it cannot be opened: %s",

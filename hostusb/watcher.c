@@ -12,41 +12,51 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hostusb/packet.h"
+
 /* How often and how long an interface that is claimed still is tried */
 #define RETRY_MS 20
 #define RETRIES 500u
+#define MAX_OPENERS 16u /* nodes that are being opened at once */
 
 struct watcher {
-	int wr; /* owned; its closing is what the watcher waits for */
-	int rd; /* owned; kept, so that no write ever raises SIGPIPE */
+	int fd; /* owned, a socket; its closing is what the watcher waits for */
+	bool opens;
 };
 
-enum watcher_op { OP_NOTE, OP_CONFIG, OP_FORGET };
+enum watcher_op { OP_NOTE, OP_CONFIG, OP_FORGET, OP_OPEN };
 
+/* One packet: it is sent whole or not at all. */
 struct watcher_msg {
 	enum watcher_op op;
 	struct watcher_note note;
 };
-_Static_assert(sizeof(struct watcher_msg) <= PIPE_BUF,
-	       "a message is written whole or not at all");
 
 /* The watcher's own process; allocated before the fork. */
 struct child {
 	struct watcher_ops ops;
-	int rd;
+	int fd;
 	int engine; /* pidfd of the engine, -1: none to be had */
-	unsigned n;
+	unsigned n, openers;
 	struct watcher_note notes[WATCHER_MAX_DEVICES];
+	struct watcher_policy policy;
 };
 
 static int default_rebind(const struct watcher_note *n, const void *arg)
 {
 	(void)arg;
 	return watcher_rebind(n, "/sys", "/dev");
+}
+
+static int default_open(const struct watcher_note *n,
+			const struct watcher_policy *p)
+{
+	return watcher_open_node(n, p, "/sys", "/dev");
 }
 
 static bool same_device(const struct watcher_note *a,
@@ -84,29 +94,65 @@ static void take_msg(struct child *c, const struct watcher_msg *m)
 	}
 }
 
+/* In a process of its own: a node may be long in opening. */
+static _Noreturn void run_opener(struct child *c, const struct watcher_note *n,
+				 int reply)
+{
+	int fd = c->ops.open(n, &c->policy), err = fd < 0 ? fd : 0;
+
+	packet_send(reply, &err, sizeof(err), fd, 0);
+	_exit(0);
+}
+
+static void open_for_engine(struct child *c, const struct watcher_note *n,
+			    int reply)
+{
+	int err = -EAGAIN;
+	pid_t pid = -1;
+
+	while (c->openers && waitpid(-1, NULL, WNOHANG) > 0)
+		c->openers--;
+	if (!c->ops.policy)
+		err = -EPERM;
+	else if (c->openers < MAX_OPENERS) {
+		watcher_policy_resolve(&c->policy, n, "/sys");
+		pid = fork();
+	}
+	if (pid == 0)
+		run_opener(c, n, reply);
+	if (pid > 0)
+		c->openers++;
+	else
+		packet_send(reply, &err, sizeof(err), -1, MSG_DONTWAIT);
+}
+
 /* One message; false when the engine's end is closed. */
 static bool read_msg(struct child *c)
 {
 	struct watcher_msg m;
-	size_t at = 0;
+	int fd;
+	ssize_t n = packet_recv(c->fd, &m, sizeof(m), &fd);
 
-	while (at < sizeof(m)) {
-		ssize_t n = read(c->rd, (char *)&m + at, sizeof(m) - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		at += (size_t)n;
+	if (n <= 0)
+		return false;
+	/* what is not quite a message came from nobody we know */
+	if ((size_t)n == sizeof(m) && m.note.npath <= USB_MAX_DEPTH) {
+		for (unsigned k = 0; k < 32; k++)
+			m.note.driver[k][sizeof(m.note.driver[k]) - 1] = '\0';
+		if (m.op == OP_OPEN && fd >= 0)
+			open_for_engine(c, &m.note, fd);
+		else if (m.op != OP_OPEN)
+			take_msg(c, &m);
 	}
-	take_msg(c, &m);
+	if (fd >= 0)
+		close(fd);
 	return true;
 }
 
 /* Until the engine is dead: its end is closed, or its process has ended. */
 static void listen_engine(struct child *c)
 {
-	struct pollfd p[2] = {{.fd = c->rd, .events = POLLIN},
+	struct pollfd p[2] = {{.fd = c->fd, .events = POLLIN},
 			      {.fd = c->engine, .events = POLLIN}};
 
 	for (;;) {
@@ -189,7 +235,7 @@ static _Noreturn void run_child(struct child *c)
 		_exit(0);
 	settle_signals();
 	prctl(PR_SET_NAME, "vxhci-watcher", 0, 0, 0);
-	close_others(c->rd, c->engine);
+	close_others(c->fd, c->engine);
 	if (chdir("/") != 0)
 		_exit(1);
 	listen_engine(c);
@@ -233,30 +279,29 @@ int watcher_start_ops(const struct watcher_ops *ops, struct watcher **ret)
 
 	if (!w || !c)
 		goto out_free;
-	if (pipe2(fds, O_CLOEXEC) != 0 ||
-	    fcntl(fds[1], F_SETFL, O_NONBLOCK) != 0) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
 		err = -errno;
-		goto out_close;
+		goto out_free;
 	}
 	c->ops = *ops;
-	c->rd = fds[0];
+	if (ops->policy)
+		c->policy = *ops->policy;
+	c->fd = fds[0];
 	c->engine = open_engine();
 	err = fork_child(c);
 	if (c->engine >= 0)
 		close(c->engine);
+	close(fds[0]);
 	if (err)
 		goto out_close;
 	free(c);
-	w->rd = fds[0];
-	w->wr = fds[1];
+	w->fd = fds[1];
+	w->opens = ops->policy != NULL;
 	*ret = w;
 	return 0;
 
 out_close:
-	if (fds[0] >= 0) {
-		close(fds[0]);
-		close(fds[1]);
-	}
+	close(fds[1]);
 out_free:
 	free(c);
 	free(w);
@@ -265,7 +310,13 @@ out_free:
 
 int watcher_start(struct watcher **ret)
 {
-	const struct watcher_ops ops = {default_rebind, NULL};
+	return watcher_start_opener(NULL, ret);
+}
+
+int watcher_start_opener(const struct watcher_policy *p, struct watcher **ret)
+{
+	const struct watcher_ops ops = {
+		.rebind = default_rebind, .open = default_open, .policy = p};
 
 	return watcher_start_ops(&ops, ret);
 }
@@ -274,8 +325,7 @@ void watcher_stop(struct watcher *w)
 {
 	if (!w)
 		return;
-	close(w->wr);
-	close(w->rd);
+	close(w->fd);
 	free(w);
 }
 
@@ -288,11 +338,35 @@ static void set_device(struct watcher_note *n, const struct usb_info *i)
 	n->pid = i->pid;
 }
 
-/* Whole, or (a watcher that was stopped and its pipe full) not at all */
+/* Whole, or (a watcher that was stopped and its socket full) not at all */
 static void send_msg(struct watcher *w, const struct watcher_msg *m)
 {
-	while (write(w->wr, m, sizeof(*m)) < 0 && errno == EINTR)
-		;
+	packet_send(w->fd, m, sizeof(*m), -1, MSG_DONTWAIT);
+}
+
+/* The answer comes on a socket of its own, whose other end goes along. */
+int watcher_open(struct watcher *w, const struct usb_info *i)
+{
+	struct watcher_msg m = {.op = OP_OPEN};
+	int sv[2], fd = -1, err, answer = -EPIPE;
+
+	if (!w || !w->opens)
+		return -ENOTSUP;
+	set_device(&m.note, i);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0)
+		return -errno;
+	err = packet_send(w->fd, &m, sizeof(m), sv[1], 0);
+	close(sv[1]);
+	if (!err &&
+	    packet_recv(sv[0], &answer, sizeof(answer), &fd) != sizeof(answer))
+		answer = -EPIPE;
+	close(sv[0]);
+	if (err || answer || fd < 0) {
+		if (fd >= 0)
+			close(fd);
+		return err ? err : answer ? answer : -EPIPE;
+	}
+	return fd;
 }
 
 void watcher_note(struct watcher *w, const struct usb_info *i,
@@ -357,6 +431,19 @@ int watcher_start_ops(const struct watcher_ops *ops, struct watcher **ret)
 int watcher_start(struct watcher **ret)
 {
 	return watcher_start_ops(NULL, ret);
+}
+
+int watcher_start_opener(const struct watcher_policy *p, struct watcher **ret)
+{
+	(void)p;
+	return watcher_start_ops(NULL, ret);
+}
+
+int watcher_open(struct watcher *w, const struct usb_info *i)
+{
+	(void)w;
+	(void)i;
+	return -ENOTSUP;
 }
 
 void watcher_stop(struct watcher *w)

@@ -4,6 +4,9 @@
  * drivers again to devices that were not given back: after SIGKILL, a crash,
  * any end. Linux; elsewhere watcher_start() succeeds and nothing is watched.
  *
+ * It can also open device nodes for an engine that may not any more: those of
+ * the devices that its policy names, which is fixed when it is started.
+ *
  * It is a session of its own and no child of ours, holds none of our file
  * descriptors, ignores the signals that end us, and ends when we do. It acts
  * with our rights: a device node that we may not open it cannot open either
@@ -15,6 +18,7 @@
 #include "hostusb/info.h"
 
 #define WATCHER_MAX_DEVICES 64u
+#define WATCHER_MAX_RULES 256u
 
 struct watcher; /* opaque */
 
@@ -34,6 +38,22 @@ struct watcher_note {
  * Returns 0 or -errno: without a watcher devices can be used all the same.
  */
 int watcher_start(struct watcher **ret);
+
+/* Which devices' nodes it opens: never a hub's */
+struct watcher_policy {
+	bool any;   /* every other: who has the control socket names them */
+	unsigned n; /* or these */
+	struct usb_match allowed[WATCHER_MAX_RULES];
+};
+/* watcher_start_opener - the same, with watcher_open(). @p is copied. */
+int watcher_start_opener(const struct watcher_policy *p, struct watcher **ret);
+/*
+ * watcher_open - have the node of device @i opened. Blocks as open(2) of a node
+ * does; any thread. Returns the descriptor, the caller's; -ENOTSUP: this one
+ * opens nothing; -EPERM: not this device; -ENODEV: it is gone, or another;
+ * -EPIPE: the watcher is gone; or what open(2) fails with. @w may be NULL.
+ */
+int watcher_open(struct watcher *w, const struct usb_info *i);
 /*
  * watcher_stop - end it. What is noted still is bound now, after this process
  * let go of it, by the watcher and soon after the call. NULL is allowed.
@@ -59,6 +79,10 @@ struct watcher_ops {
 	/* 0; -EBUSY or -EAGAIN: call again soon; other errors: given up */
 	int (*rebind)(const struct watcher_note *n, const void *arg);
 	const void *arg; /* must be valid in the forked process */
+	/* the process of watcher_open(): a descriptor or -errno */
+	int (*open)(const struct watcher_note *n,
+		    const struct watcher_policy *p);
+	const struct watcher_policy *policy; /* NULL: it opens nothing */
 };
 int watcher_start_ops(const struct watcher_ops *ops, struct watcher **ret);
 
@@ -71,5 +95,15 @@ int watcher_start_ops(const struct watcher_ops *ops, struct watcher **ret);
  */
 int watcher_rebind(const struct watcher_note *n, const char *sys,
 		   const char *dev);
+/*
+ * watcher_open_node - what it does for watcher_open(), in a process of its own:
+ * the device of @n as /sys has it now, if @p says so. A descriptor or -errno.
+ */
+int watcher_open_node(const struct watcher_note *n,
+		      const struct watcher_policy *p, const char *sys,
+		      const char *dev);
+/* Addresses of @p that are the device of @n's become its path, for good. */
+void watcher_policy_resolve(struct watcher_policy *p,
+			    const struct watcher_note *n, const char *sys);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* watcher_rebind.c - the host's drivers on a device again, without libusb */
+/*
+ * watcher_rebind.c - what the watcher does with a device, without libusb: the
+ * host's drivers on it again, its node open.
+ */
 #include "hostusb/watcher.h"
 
 #include <errno.h>
@@ -12,9 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "hostusb/discover.h"
+
 #define MAX_PATH 384u
+#define USB_MAJOR 189u /* of usbfs's nodes */
 
 /* The device as sysfs has it */
 struct target {
@@ -22,13 +30,15 @@ struct target {
 	char name[32];      /* "1-2.3" */
 	char dir[MAX_PATH]; /* its folder */
 	unsigned config;    /* the current one */
-	int fd;             /* its node, or -1 */
+	long addr;
+	int fd; /* its node, or -1 */
 };
 
-/* A number in a file of the device, or -1 */
-static long read_number(const struct target *t, const char *attr, int base)
+/* A file of the device; the number of its bytes, less than @len, or -1 */
+static ssize_t read_text(const struct target *t, const char *attr, char *buf,
+			 size_t len)
 {
-	char path[MAX_PATH + 32], buf[16];
+	char path[MAX_PATH + 32];
 	ssize_t n;
 	int fd;
 
@@ -36,11 +46,20 @@ static long read_number(const struct target *t, const char *attr, int base)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	n = read(fd, buf, sizeof(buf) - 1);
+	n = read(fd, buf, len - 1);
 	close(fd);
-	if (n <= 0)
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+/* A number in a file of the device, or -1 */
+static long read_number(const struct target *t, const char *attr, int base)
+{
+	char buf[16];
+
+	if (read_text(t, attr, buf, sizeof(buf)) <= 0)
 		return -1;
-	buf[n] = '\0';
 	return strtol(buf, NULL, base);
 }
 
@@ -56,14 +75,14 @@ static int write_file(const char *path, const char *text)
 	return err;
 }
 
-/* Is it the device that was noted? Then open its node, if we may. */
+/* Is the device that was noted in its place still? */
 static int find_target(const struct watcher_note *n, const char *sys,
-		       const char *dev, struct target *t)
+		       struct target *t)
 {
 	struct usb_info i = {.bus = n->bus, .npath = n->npath};
-	char node[MAX_PATH];
-	long addr, config;
+	long config;
 
+	t->fd = -1;
 	if (!n->npath || n->npath > USB_MAX_DEPTH)
 		return -ENODEV;
 	memcpy(i.path, n->path, sizeof(i.path));
@@ -72,16 +91,22 @@ static int find_target(const struct watcher_note *n, const char *sys,
 	if (snprintf(t->dir, sizeof(t->dir), "%s/bus/usb/devices/%s", sys,
 		     t->name) >= (int)sizeof(t->dir))
 		return -ENAMETOOLONG;
-	addr = read_number(t, "devnum", 10);
-	if (addr < 0 || read_number(t, "idVendor", 16) != n->vid ||
+	t->addr = read_number(t, "devnum", 10);
+	if (t->addr < 0 || read_number(t, "idVendor", 16) != n->vid ||
 	    read_number(t, "idProduct", 16) != n->pid)
 		return -ENODEV;
 	config = read_number(t, "bConfigurationValue", 10);
 	t->config = config > 0 ? (unsigned)config : 0;
-	snprintf(node, sizeof(node), "%s/bus/usb/%03u/%03lu", dev, n->bus,
-		 (unsigned long)addr);
-	t->fd = open(node, O_RDWR | O_CLOEXEC);
 	return 0;
+}
+
+static int open_node(const struct target *t, unsigned bus, const char *dev)
+{
+	char node[MAX_PATH];
+
+	snprintf(node, sizeof(node), "%s/bus/usb/%03u/%03ld", dev, bus,
+		 t->addr);
+	return open(node, O_RDWR | O_CLOEXEC);
 }
 
 static int set_config(struct target *t, uint8_t config)
@@ -176,10 +201,11 @@ int watcher_rebind(const struct watcher_note *n, const char *sys,
 		   const char *dev)
 {
 	struct target t;
-	int err = find_target(n, sys, dev, &t);
+	int err = find_target(n, sys, &t);
 
 	if (err)
 		return err;
+	t.fd = open_node(&t, n->bus, dev); /* if we may */
 	if (n->config && n->config != t.config)
 		err = set_config(&t, n->config);
 	/* without its configuration there are other interfaces, or none */
@@ -190,7 +216,98 @@ int watcher_rebind(const struct watcher_note *n, const char *sys,
 	return err;
 }
 
+/* What a rule may ask for, and whether it is a hub */
+static void read_info(const struct target *t, const struct watcher_note *n,
+		      struct usb_info *i)
+{
+	char text[4 * USB_TEXT];
+	long cls = read_number(t, "bDeviceClass", 16);
+	ssize_t len = read_text(t, "serial", text, sizeof(text));
+
+	*i = (struct usb_info){.bus = n->bus,
+			       .addr = (uint8_t)t->addr,
+			       .npath = n->npath,
+			       .vid = n->vid,
+			       .pid = n->pid,
+			       .cls = cls < 0 ? 9 : (uint8_t)cls};
+	memcpy(i->path, n->path, sizeof(i->path));
+	discover_text(i->serial, sizeof(i->serial), text,
+		      len > 0 ? (size_t)len : 0);
+}
+
+static bool is_allowed(const struct watcher_policy *p, const struct usb_info *i)
+{
+	if (usb_denied(i))
+		return false;
+	for (unsigned k = 0; !p->any && k < p->n; k++)
+		if (usb_match_info(&p->allowed[k], i))
+			return true;
+	return p->any;
+}
+
+int watcher_open_node(const struct watcher_note *n,
+		      const struct watcher_policy *p, const char *sys,
+		      const char *dev)
+{
+	struct usb_info i;
+	struct target t;
+	struct stat st;
+	int err = find_target(n, sys, &t);
+
+	if (err)
+		return err;
+	read_info(&t, n, &i);
+	if (!is_allowed(p, &i))
+		return -EPERM;
+	t.fd = open_node(&t, n->bus, dev);
+	if (t.fd < 0)
+		return -errno;
+	if (fstat(t.fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+	    major(st.st_rdev) == USB_MAJOR)
+		return t.fd;
+	close(t.fd);
+	return -ENODEV;
+}
+
+void watcher_policy_resolve(struct watcher_policy *p,
+			    const struct watcher_note *n, const char *sys)
+{
+	struct target t;
+
+	if (p->any || find_target(n, sys, &t) != 0)
+		return;
+	for (unsigned k = 0; k < p->n; k++) {
+		struct usb_match *m = &p->allowed[k];
+
+		if (m->kind != MATCH_ADDR || m->bus != n->bus ||
+		    m->addr != t.addr)
+			continue;
+		m->kind = MATCH_PATH;
+		m->npath = n->npath;
+		memcpy(m->path, n->path, sizeof(m->path));
+	}
+}
+
 #else
+
+int watcher_open_node(const struct watcher_note *n,
+		      const struct watcher_policy *p, const char *sys,
+		      const char *dev)
+{
+	(void)n;
+	(void)p;
+	(void)sys;
+	(void)dev;
+	return -ENOTSUP;
+}
+
+void watcher_policy_resolve(struct watcher_policy *p,
+			    const struct watcher_note *n, const char *sys)
+{
+	(void)p;
+	(void)n;
+	(void)sys;
+}
 
 int watcher_rebind(const struct watcher_note *n, const char *sys,
 		   const char *dev)

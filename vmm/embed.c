@@ -183,9 +183,10 @@ failed:
 	return r;
 }
 
-int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
-			  void *opaque, struct vxhci_record *rec, char *errbuf,
-			  size_t errlen, struct vxhci **ret_v)
+int embed_create(const char *slot_option, const struct vxhci_ops *ops,
+		 void *opaque, struct vxhci_record *rec,
+		 struct hostusb_share *share, char *errbuf, size_t errlen,
+		 struct vxhci **ret_v)
 {
 	struct vxhci *v = calloc(1, sizeof(*v));
 	int r;
@@ -196,6 +197,7 @@ int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
 	}
 	v->ops = *ops;
 	v->opaque = opaque;
+	v->share = share;
 	v->quiet = true;
 	v->timer_at = v->told_at = UINT64_MAX;
 	r = slotopt_parse(slot_option, errbuf, errlen, &v->opt);
@@ -234,6 +236,14 @@ free_opt:
 free_v:
 	free(v);
 	return r;
+}
+
+int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
+			  void *opaque, struct vxhci_record *rec, char *errbuf,
+			  size_t errlen, struct vxhci **ret_v)
+{
+	return embed_create(slot_option, ops, opaque, rec, NULL, errbuf, errlen,
+			    ret_v);
 }
 
 int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,

@@ -52,7 +52,8 @@ struct vxhci {
 	struct xhci *x;      /* owned */
 	struct pmapper *pm;  /* owned */
 	struct hostusb *usb; /* owned; NULL: no physical device was named */
-	struct tap tap;      /* embedded; .ops NULL: no capture */
+	struct hostusb_share *share; /* borrowed; NULL: usb has its own */
+	struct tap tap;              /* embedded; .ops NULL: no capture */
 
 	struct record_stream *rec; /* borrowed; NULL: it is not recorded */
 
@@ -76,7 +77,12 @@ struct vxhci {
 	bool woken; /* under wake_lock: since embed_wait() looked last */
 };
 
-/* embed.c: what each call from outside begins and ends with */
+/* embed.c: vxhci_create_recorded() in a process that gives up its rights */
+int embed_create(const char *slot_option, const struct vxhci_ops *ops,
+		 void *opaque, struct vxhci_record *rec,
+		 struct hostusb_share *share, char *errbuf, size_t errlen,
+		 struct vxhci **ret_v);
+/* what each call from outside begins and ends with */
 void embed_enter(struct vxhci *v);
 void embed_leave(struct vxhci *v);
 

@@ -119,8 +119,8 @@ int embed_need_usb(struct vxhci *v, char *err, size_t errlen)
 	}
 	snprintf(owner, sizeof(owner), "xhci %s of pid %ld", v->opt.slot,
 		 (long)getpid());
-	r = hostusb_create(v->pm, &embed_hostusb_ops, v, owner, err, errlen,
-			   &usb);
+	r = hostusb_create_shared(v->pm, &embed_hostusb_ops, v, owner, v->share,
+				  err, errlen, &usb);
 	if (r < 0)
 		return r;
 	v->usb = usb;

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "hostusb/hostusb.h"
 #include "vmm/cmd.h"
 #include "vmm/serve_impl.h"
 
@@ -182,7 +183,9 @@ static int serve_start(struct serve *s)
 	err = signals_init(s);
 	if (err)
 		return serve_failed("signals", err);
-	code = sockets_open(s);
+	code = serve_share_start(s);
+	if (!code)
+		code = sockets_open(s);
 	if (!code)
 		code = record_start(s);
 	for (c = s->ctls; !code && c; c = c->next)
@@ -253,6 +256,7 @@ int serve_run(const struct serve_opts *o)
 	vxhci_record_close(s.record);
 	serve_log_fini(&s.record_log);
 	serve_log_fini(&s.log);
+	hostusb_share_destroy(s.share);
 	walls_cleaner_finish(&s.cleaner);
 	if (err)
 		code = serve_failed("event loop", err);

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/embed.h"
+
 #define LINGER_NS 300000u
 
 /* struct vxhci_ops, with struct serve_ctl as opaque */
@@ -149,8 +151,8 @@ int serve_ctl_make(struct serve_ctl *c)
 	serve_log_init(&c->log, STDERR_FILENO, s->o->level, s->o->log_json,
 		       c->name);
 	c->inited = true;
-	err = vxhci_create_recorded(c->slot, &ctl_ops, c, s->record, c->line,
-				    sizeof(c->line), &c->v);
+	err = embed_create(c->slot, &ctl_ops, c, s->record, s->share, c->line,
+			   sizeof(c->line), &c->v);
 	if (err == -ENOMEM || err == -EAGAIN)
 		c->line[0] = '\0';
 	if (err)

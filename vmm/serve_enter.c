@@ -1,27 +1,53 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* serve_enter.c - which walls `vxhci serve` can stand behind: serve_walls.h. */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hostusb/watcher.h"
+#include "vmm/cmd.h"
+#include "vmm/embed.h"
 #include "vmm/pcap_opt.h"
 #include "vmm/serve_impl.h"
 #include "vmm/slotopt.h"
 
-static bool has_devices(const struct serve *s)
+static bool has_control(const struct serve *s)
+{
+	return s->o->control || s->o->control_fd >= 0;
+}
+
+/* The physical devices that the options name */
+static void read_policy(const struct serve *s, struct watcher_policy *p)
 {
 	struct slotopt o;
-	bool any = false;
 
+	p->any = has_control(s);
 	for (unsigned i = 0; i < s->o->npairs; i++) {
+		/* one that is wrong is told of later */
 		if (slotopt_parse(s->o->pairs[i].slot, NULL, 0, &o) != 0)
 			continue;
 		for (unsigned k = 0; k < o.ndevs; k++)
-			any |= slot_dev_is_physical(&o.dev[k]);
+			if (slot_dev_is_physical(&o.dev[k]) &&
+			    p->n < WATCHER_MAX_RULES)
+				embed_match(&o.dev[k], &p->allowed[p->n++]);
 		slotopt_free(&o);
 	}
-	return any;
+}
+
+int serve_share_start(struct serve *s)
+{
+	struct watcher_policy *p = calloc(1, sizeof(*p));
+	int err = p ? 0 : -ENOMEM;
+
+	if (p)
+		read_policy(s, p);
+	s->devices = p && (p->any || p->n);
+	if (s->devices && s->o->sandbox != WALLS_OFF)
+		err = hostusb_share_create(p, &s->share);
+	free(p);
+	return err ? serve_failed("fork", err) : CMD_OK;
 }
 
 /* The folder of a capture that goes on in a next file, or NULL */
@@ -76,7 +102,7 @@ int serve_walls_start(struct serve *s)
 		.mode = s->o->sandbox,
 		.user = s->o->user,
 		.control = s->control_sock.fd >= 0,
-		.devices = has_devices(s) || s->control_sock.fd >= 0,
+		.devices = s->devices,
 		.notify = getenv("NOTIFY_SOCKET") != NULL,
 		.folders = &folder,
 		.nfolders = folder != NULL,

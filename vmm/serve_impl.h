@@ -65,6 +65,8 @@ struct serve {
 	struct serve_log record_log;  /* embedded: what its thread says */
 	struct serve_log log;         /* embedded: of the whole */
 	struct walls_cleaner cleaner; /* embedded: removes the sockets */
+	struct hostusb_share *share;  /* owned; NULL: no walls, no devices */
+	bool devices;                 /* physical: there are, or may be */
 
 	struct serve_socket control_sock;        /* embedded */
 	struct control *control;                 /* owned; NULL: none */
@@ -79,7 +81,10 @@ int serve_failed(const char *what, int err);
 /* The same of one that is: @line */
 int serve_refused(char *line);
 
-/* serve_enter.c: everything is open; 0 or the exit code, told */
+/* serve_enter.c, each 0 or the exit code, told */
+/* First of all: what opens devices when this process may not any more */
+int serve_share_start(struct serve *s);
+/* Everything is open. */
 int serve_walls_start(struct serve *s);
 
 /* serve_ctl.c */

@@ -4,9 +4,11 @@
  * and clients talk to it: what it has given up by then cannot be taken from it.
  *
  * Everything is open when they go up: sockets, images, captures. What a
- * physical device needs later (its node, sysfs, the file that locks it) is the
- * one exception, as narrow as can be, and only where there are such devices.
- * The processes that were forked before (hostusb/watcher.h) are outside.
+ * physical device needs later (sysfs, the file that locks it) is the one
+ * exception, as narrow as can be, and only where there are such devices. Their
+ * nodes are opened by a process that was forked before and is outside
+ * (hostusb/watcher.h): those of the devices that the slot options name, or,
+ * where there is a control socket, any but hubs.
  */
 #ifndef VMM_SERVE_WALLS_H
 #define VMM_SERVE_WALLS_H

@@ -106,6 +106,65 @@ static void device_that_is_there_is_attached(void **state)
 	assert_int_equal(fake.forgets, 1);
 }
 
+static unsigned open_fds(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return (unsigned)fd;
+}
+
+/* Each time anew: what the watcher has opened is closed with the device. */
+static void watcher_opens_where_it_can(void **state)
+{
+	struct test *t = *state;
+	struct libusb_device *d, *again;
+	unsigned fds;
+
+	fake_add(1);
+	d = fake_add(2);
+	fake.opener = 0;
+	fds = open_fds();
+	start(t, rule_path(2));
+	assert_ptr_equal(fake.node, d);
+	assert_told(t->rig, "+1 ");
+	assert_int_equal(d->claimed, 3);
+	assert_int_equal(open_fds(), fds + 1);
+	fake_unplug(d);
+	fake_settle(t->rig, t->h);
+	assert_int_equal(open_fds(), fds);
+	again = fake_plug_in(2);
+	fake_settle(t->rig, t->h);
+	assert_ptr_equal(fake.node, again);
+	assert_int_equal(again->claimed, 3);
+	assert_int_equal(open_fds(), fds + 1);
+	stop(t);
+	assert_int_equal(again->drivers, 3);
+	assert_int_equal(open_fds(), fds);
+}
+
+static void watcher_that_does_not_open_is_told_of(void **state)
+{
+	static const int errors[] = {-EPERM, -EACCES, -EPIPE, -ENODEV, -EIO};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		struct test *t = *state;
+		unsigned fds = open_fds();
+
+		fake.opener = errors[i];
+		if (i == 0)
+			fake_add(2);
+		start(t, rule_path(2));
+		assert_int_equal(t->rig->x.told[0], 0);
+		assert_int_equal(fake.handles, 0);
+		assert_int_equal(open_fds(), fds);
+		if (i < 2)
+			assert_non_null(strstr(host.log, "no right"));
+		stop(t);
+		host.log[0] = 0;
+	}
+}
+
 static void reset_never_holds_for_giving_back(void **state)
 {
 	struct test *t = *state;
@@ -514,6 +573,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(device_that_is_there_is_attached),
+		TEST(watcher_opens_where_it_can),
+		TEST(watcher_that_does_not_open_is_told_of),
 		TEST(reset_never_holds_for_giving_back),
 		TEST(only_drivers_that_were_there_come_back),
 		TEST(device_without_configuration_is_attached),

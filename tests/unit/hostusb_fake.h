@@ -103,6 +103,8 @@ static struct fake_host {
 	uint32_t noted;
 	unsigned forgets;
 	bool watcher;
+	int opener; /* watcher_open(): 0 opens, else its error or -ENOTSUP */
+	struct libusb_device *node; /* what it opened last, or NULL */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static inline void fake_lock(void)
@@ -305,7 +307,7 @@ int libusb_wrap_sys_device(libusb_context *ctx, intptr_t fd,
 {
 	(void)ctx;
 	(void)fd;
-	return fake_open(&fake.dev[0], ret);
+	return fake_open(fake.node ? fake.node : &fake.dev[0], ret);
 }
 
 libusb_device *libusb_get_device(libusb_device_handle *h)
@@ -757,6 +759,25 @@ int watcher_start(struct watcher **ret)
 	return 0;
 }
 
+int watcher_start_opener(const struct watcher_policy *p, struct watcher **ret)
+{
+	(void)p;
+	return watcher_start(ret);
+}
+
+int watcher_open(struct watcher *w, const struct usb_info *i)
+{
+	int r;
+
+	(void)w;
+	fake_lock();
+	r = fake.opener ? fake.opener : fake_fails() ? -EIO : 0;
+	for (unsigned n = 0; r == 0 && n < fake.ndevs; n++)
+		if (fake.dev[n].info.addr == i->addr)
+			fake.node = &fake.dev[n];
+	return fake_unlock(r ? r : dup(STDERR_FILENO));
+}
+
 void watcher_stop(struct watcher *w)
 {
 	(void)w;
@@ -921,6 +942,7 @@ static inline void fake_reset_host(void)
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 	memset(&fake, 0, sizeof(fake));
+	fake.opener = -ENOTSUP;
 	fake.lock = lock;
 	memset(&host, 0, sizeof(host));
 }

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -97,8 +98,8 @@ static int busy_rebind(const struct watcher_note *n, const void *arg)
 }
 
 /* The watcher is no child of ours: its end is seen when it closes this. */
-static const struct watcher_ops ops = {fake_rebind, said};
-static const struct watcher_ops busy_ops = {busy_rebind, said};
+static const struct watcher_ops ops = {.rebind = fake_rebind, .arg = said};
+static const struct watcher_ops busy_ops = {.rebind = busy_rebind, .arg = said};
 
 /* All that was said so far, once that is @want; waits for it. */
 static void expect_said(const char *want)
@@ -303,7 +304,7 @@ static void more_devices_than_it_can_note_are_no_harm(void **state)
 		i.addr = (uint8_t)n;
 		i.path[0] = (uint8_t)(1 + n);
 		watcher_note(w, &i, 1);
-		/* its pipe holds 60 messages: let it read */
+		/* its socket holds some: let it read */
 		if (n % 32 == 31)
 			poll(NULL, 0, 20);
 	}
@@ -325,6 +326,101 @@ static void no_watcher_is_allowed(void **state)
 	watcher_note_config(NULL, &mouse, 1);
 	watcher_forget(NULL, &mouse);
 	watcher_stop(NULL);
+}
+
+/* --- what it opens --- */
+
+/* In the watcher's process: a node is a file that says who asked */
+static int fake_open_node(const struct watcher_note *n,
+			  const struct watcher_policy *p)
+{
+	char path[160];
+
+	if (!p->any && !(p->n == 1 && p->allowed[0].vid == n->vid))
+		return -EPERM;
+	snprintf(path, sizeof(path), "%s/%04x", dir, n->vid);
+	if (n->vid == disk.vid)
+		say(path, "node");
+	return open(path, O_RDONLY) < 0 ? -errno : open(path, O_RDONLY);
+}
+
+static void start_opener(bool any, struct watcher **ret)
+{
+	static struct watcher_policy p;
+	const struct watcher_ops o = {fake_rebind, said, fake_open_node, &p};
+
+	p = (struct watcher_policy){
+		.any = any, .n = 1, .allowed = {{.vid = disk.vid}}};
+	assert_int_equal(watcher_start_ops(&o, ret), 0);
+	/* it is the watcher's policy, not ours, that counts */
+	p = (struct watcher_policy){.any = true};
+}
+
+static void watcher_opens_what_it_may(void **state)
+{
+	struct watcher *w;
+	char buf[8] = "";
+	int fd;
+
+	(void)state;
+	start_opener(false, &w);
+	for (unsigned n = 0; n < 40; n++) {
+		fd = watcher_open(w, &disk);
+		assert_true(fd >= 0);
+		assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		assert_int_equal(read(fd, buf, 4), 4);
+		assert_string_equal(buf, "node");
+		close(fd);
+		assert_int_equal(watcher_open(w, &mouse), -EPERM);
+	}
+	watcher_note(w, &mouse, 1);
+	watcher_stop(w);
+	expect_said("9-1.3 0001:0002 1 config 0 -\n");
+}
+
+static void opener_says_what_is_wrong(void **state)
+{
+	struct watcher *w;
+
+	(void)state;
+	start_opener(true, &w);
+	assert_int_equal(watcher_open(w, &mouse), -ENOENT);
+	watcher_stop(w);
+	assert_int_equal(watcher_open(NULL, &mouse), -ENOTSUP);
+	assert_int_equal(watcher_start_ops(&ops, &w), 0);
+	assert_int_equal(watcher_open(w, &mouse), -ENOTSUP);
+	watcher_stop(w);
+}
+
+/* Several threads, as of several controllers */
+static void *open_often(void *w)
+{
+	for (unsigned n = 0; n < 20; n++) {
+		int fd = watcher_open(w, &disk);
+
+		if (fd < 0 && fd != -EAGAIN)
+			return w;
+		if (fd >= 0)
+			close(fd);
+	}
+	return NULL;
+}
+
+static void threads_get_their_own_answers(void **state)
+{
+	pthread_t t[4];
+	struct watcher *w;
+	void *bad;
+
+	(void)state;
+	start_opener(true, &w);
+	for (unsigned n = 0; n < 4; n++)
+		assert_int_equal(pthread_create(&t[n], NULL, open_often, w), 0);
+	for (unsigned n = 0; n < 4; n++) {
+		pthread_join(t[n], &bad);
+		assert_null(bad);
+	}
+	watcher_stop(w);
 }
 
 /* --- the action, on a /sys in a folder --- */
@@ -472,6 +568,82 @@ static void driver_with_a_path_for_a_name_is_not_bound(void **state)
 	expect_file("bus/usb/bind", "");
 }
 
+/*
+ * Only what a rule means, and no hub. A node that is none of usbfs's is what
+ * is found here at best: the file was opened then, and closed.
+ */
+static void only_what_a_rule_means_is_opened(void **state)
+{
+	static const struct {
+		struct usb_match m;
+		int want;
+	} rows[] = {
+		{{.kind = MATCH_PATH, .bus = 9, .path = {1, 2}, .npath = 2}, 0},
+		{{.kind = MATCH_PATH, .bus = 9, .path = {1, 3}, .npath = 2}, 1},
+		{{.kind = MATCH_PATH, .bus = 8, .path = {1, 2}, .npath = 2}, 1},
+		{{.kind = MATCH_PATH, .bus = 9, .path = {1}, .npath = 1}, 1},
+		{{.kind = MATCH_BELOW, .bus = 9, .path = {1}, .npath = 1}, 0},
+		{{.kind = MATCH_ADDR, .bus = 9, .addr = 5}, 0},
+		{{.kind = MATCH_ADDR, .bus = 9, .addr = 6}, 1},
+		{{.kind = MATCH_ID, .vid = 0x1234, .pid = 0x5678}, 0},
+		{{.kind = MATCH_ID, .vid = 0x1234, .pid = 0x5679}, 1},
+		{{.kind = MATCH_ID,
+		  .vid = 0x1234,
+		  .pid = 0x5678,
+		  .serial = "S 1"},
+		 0},
+		{{.kind = MATCH_ID,
+		  .vid = 0x1234,
+		  .pid = 0x5678,
+		  .serial = "S 2"},
+		 1},
+	};
+	struct watcher_note n = put_disk();
+	static struct watcher_policy p;
+
+	(void)state;
+	put(DISK "serial", "S 1\n");
+	put(DISK "bDeviceClass", "00\n");
+	put("bus/usb/009/005", "");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		p = (struct watcher_policy){.n = 1, .allowed = {rows[i].m}};
+		assert_int_equal(watcher_open_node(&n, &p, dir, dir),
+				 rows[i].want ? -EPERM : -ENODEV);
+	}
+	p = (struct watcher_policy){.n = 0};
+	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -EPERM);
+	p.any = true;
+	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -ENODEV);
+	put(DISK "bDeviceClass", "09\n");
+	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -EPERM);
+	put(DISK "bDeviceClass", NULL);
+	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -EPERM);
+}
+
+/* An address is the device's until it is plugged in again; its port stays. */
+static void address_becomes_a_port(void **state)
+{
+	static struct watcher_policy p = {
+		.n = 1, .allowed = {{.kind = MATCH_ADDR, .bus = 9, .addr = 5}}};
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	put(DISK "bDeviceClass", "00\n");
+	watcher_policy_resolve(&p, &n, dir);
+	assert_int_equal(p.allowed[0].kind, MATCH_PATH);
+	put(DISK "devnum", "7\n");
+	put("bus/usb/009/007", "");
+	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -ENODEV);
+	/* and another device that has the address now is not it */
+	n.path[1] = 3;
+	put("bus/usb/devices/9-1.3/devnum", "5\n");
+	put("bus/usb/devices/9-1.3/idVendor", "1234\n");
+	put("bus/usb/devices/9-1.3/idProduct", "5678\n");
+	put("bus/usb/devices/9-1.3/bDeviceClass", "00\n");
+	watcher_policy_resolve(&p, &n, dir);
+	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -EPERM);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -487,6 +659,11 @@ int main(void)
 		TEST(watcher_holds_nothing_and_is_no_child),
 		TEST(more_devices_than_it_can_note_are_no_harm),
 		TEST(no_watcher_is_allowed),
+		TEST(watcher_opens_what_it_may),
+		TEST(opener_says_what_is_wrong),
+		TEST(threads_get_their_own_answers),
+		TEST(only_what_a_rule_means_is_opened),
+		TEST(address_becomes_a_port),
 		TEST(interface_is_probed),
 		TEST(interface_with_a_driver_is_left_alone),
 		TEST(claimed_interface_is_busy_and_holds_up_no_other),

@@ -89,11 +89,17 @@ int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,
 	return 0;
 }
 
-int vxhci_create_recorded(const char *slot_option, const struct vxhci_ops *ops,
-			  void *opaque, struct vxhci_record *r, char *errbuf,
-			  size_t errlen, struct vxhci **ret_v)
+int embed_create(const char *slot_option, const struct vxhci_ops *ops,
+		 void *opaque, struct vxhci_record *r,
+		 struct hostusb_share *share, char *errbuf, size_t errlen,
+		 struct vxhci **ret_v);
+int embed_create(const char *slot_option, const struct vxhci_ops *ops,
+		 void *opaque, struct vxhci_record *r,
+		 struct hostusb_share *share, char *errbuf, size_t errlen,
+		 struct vxhci **ret_v)
 {
 	(void)r;
+	(void)share;
 	return vxhci_create(slot_option, ops, opaque, errbuf, errlen, ret_v);
 }
 

@@ -59,6 +59,18 @@ static int try_node(void)
 	return got(open("/dev/null", O_RDWR));
 }
 
+/* A USB device's node, or the folder of them: the watcher opens them */
+static int try_usb_node(void)
+{
+	int fd = open("/dev/bus/usb/001/001", O_RDWR);
+
+	if (fd >= 0)
+		return 0;
+	if (errno == ENOENT) /* no USB here: its place will do */
+		fd = open("/dev", O_RDONLY | O_DIRECTORY);
+	return got(fd);
+}
+
 static int try_socket(void)
 {
 	return got(socket(AF_UNIX, SOCK_STREAM, 0));
@@ -159,6 +171,7 @@ static const struct attempt attempts[] = {
 	{"make a file, with devices", try_create, true, EACCES, 0},
 	{"remove a file, with devices", try_unlink, true, EACCES, ENOENT},
 	{"open a node that is not USB's", try_node, true, EACCES, 0},
+	{"open a USB device's node", try_usb_node, true, EACCES, 0},
 	{"make a socket", try_socket, false, EPERM, 0},
 	{"speak to the network", try_inet, true, EPERM, 0},
 	{"make memory code", try_code, false, EPERM, 0},
