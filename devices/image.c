@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -135,17 +137,44 @@ static int check_image(struct image *img, const char *path, char *err,
 	return 0;
 }
 
-int image_open(const char *path, bool readonly, struct image *ret_img,
-	       char *err, size_t errlen)
+/* "/dev/fd/N": what is open already, whatever this process may open now */
+static int open_again(const char *number, bool readonly)
+{
+	char *end;
+	long n = strtol(number, &end, 10);
+	int flags = -1;
+
+	if (end != number && !*end && n >= 0 && n <= INT_MAX)
+		flags = fcntl((int)n, F_GETFL);
+	if (flags < 0)
+		errno = ENOENT;
+	else if ((flags & O_ACCMODE) == O_WRONLY ||
+		 (!readonly && (flags & O_ACCMODE) != O_RDWR))
+		errno = EACCES;
+	else
+		return fcntl((int)n, F_DUPFD_CLOEXEC, 0);
+	return -1;
+}
+
+static int open_path(const char *path, bool readonly)
 {
 	/* O_NONBLOCK: opening a FIFO or a tape must not wait */
 	int flags = O_CLOEXEC | O_NONBLOCK | (readonly ? O_RDONLY : O_RDWR);
+
+	if (strncmp(path, "/dev/fd/", 8) == 0)
+		return open_again(path + 8, readonly);
+	return open(path, flags);
+}
+
+int image_open(const char *path, bool readonly, struct image *ret_img,
+	       char *err, size_t errlen)
+{
 	struct image img = {.readonly = readonly,
 			    .nowait_read = true,
 			    .nowait_write = true};
 	int rc;
 
-	img.fd = open(path, flags);
+	img.fd = open_path(path, readonly);
 	if (img.fd < 0) {
 		rc = -errno;
 		explain_open(path, readonly, -rc, err, errlen);

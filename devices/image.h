@@ -71,7 +71,8 @@ struct image_job {
  * image_open - open @path and lock it: exclusively, or shared when @readonly,
  * so that two controllers (or QEMU) cannot write one image. A size that is not
  * a multiple of 512 bytes is taken as QEMU users expect, without an error: the
- * whole blocks are the disk, and `tail` says what was left out. Returns 0, or
+ * whole blocks are the disk, and `tail` says what was left out. "/dev/fd/N" is
+ * what descriptor N has open, which stays the caller's. Returns 0, or
  * -errno with "PATH: what is wrong: what to do" in @err.
  */
 int image_open(const char *path, bool readonly, struct image *ret_img,

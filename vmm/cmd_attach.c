@@ -4,12 +4,17 @@
  * it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/cmd_client.h"
 #include "vmm/loop.h"
+#include "vmm/slotopt.h"
+
+_Static_assert(CLIENT_MAX_FDS >= SLOTOPT_MAX_LUNS, "room for all files");
 
 #define WAIT_NS 15000000000u /* a reset, and the drivers' binding */
 
@@ -118,25 +123,76 @@ static int say_attached(const json_t *dev, bool json)
 	return CMD_FAILED;
 }
 
+static int open_image(const char *file, bool readonly)
+{
+	return open(file,
+		    O_CLOEXEC | O_NONBLOCK | (readonly ? O_RDONLY : O_RDWR));
+}
+
+/*
+ * The files of a disk, with this command's rights: vxhci serve has none to
+ * files any more. Where one cannot be opened, or the text is wrong, none is:
+ * who is asked says why.
+ */
+static unsigned open_images(const char *text, int fds[CLIENT_MAX_FDS])
+{
+	const struct slotopt of = {.usb2 = 15, .usb3 = 15};
+	unsigned n = 0;
+	struct slotopt o;
+	bool all;
+
+	if (slotopt_parse_device(text, &of, NULL, 0, &o) < 0)
+		return 0;
+	all = o.dev[0].kind == SLOT_STORAGE;
+	if (all) {
+		fds[0] = open_image(o.dev[0].file, o.dev[0].readonly);
+		all = fds[0] >= 0;
+		n = all;
+	}
+	for (unsigned i = 0; all && i < o.dev[0].nluns; i++) {
+		fds[n] = open_image(o.dev[0].lun[i].file,
+				    o.dev[0].lun[i].readonly);
+		all = fds[n] >= 0;
+		n += all;
+	}
+	slotopt_free(&o);
+	while (!all && n > 0)
+		close(fds[--n]);
+	return n;
+}
+
+/* Ask for it. 0 and what came back, or the exit code */
+static int ask(struct client *c, const struct client_args *a, json_t **ret)
+{
+	json_t *args = make_args(a);
+	int fds[CLIENT_MAX_FDS], code = client_open(c, a->control);
+	unsigned n = code ? 0 : open_images(a->word, fds);
+
+	json_object_set_new(args, "device", json_string(a->word));
+	if (a->rule)
+		json_object_set_new(args, "rule", json_string(a->rule));
+	if (n > 0)
+		json_object_set_new(args, "fds", json_integer(n));
+	if (code)
+		json_decref(args);
+	else
+		code = client_call_fds(c, "attach", args, fds, n, ret);
+	while (n > 0)
+		close(fds[--n]);
+	return code;
+}
+
 int cmd_attach(int argc, char **argv)
 {
 	struct client_args a;
 	struct client c;
-	json_t *args, *ret, *dev;
+	json_t *ret, *dev;
 	int code =
 		client_args(argc, argv, attach_help, "srjw", "the device", &a);
 
 	if (code)
 		return code < 0 ? CMD_OK : code;
-	args = make_args(&a);
-	json_object_set_new(args, "device", json_string(a.word));
-	if (a.rule)
-		json_object_set_new(args, "rule", json_string(a.rule));
-	code = client_open(&c, a.control);
-	if (code)
-		json_decref(args);
-	else
-		code = client_call(&c, "attach", args, &ret);
+	code = ask(&c, &a, &ret);
 	if (code == 0) {
 		dev = json_incref(json_object_get(ret, "device"));
 		if (!a.no_wait)

@@ -121,7 +121,29 @@ static int say_error(const json_t *e)
 							      : CMD_FAILED;
 }
 
-static int send_all(struct client *c, json_t *req)
+/* What send(2) returns; @fds go with the first byte. */
+static ssize_t send_some(int to, const char *buf, size_t len, const int *fds,
+			 unsigned nfds)
+{
+	char control[CMSG_SPACE(CLIENT_MAX_FDS * sizeof(int))] = "";
+	struct iovec iov = {(void *)(uintptr_t)buf, len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *h;
+
+	if (nfds > 0) {
+		m.msg_control = control;
+		m.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		memcpy(CMSG_DATA(h), fds, nfds * sizeof(int));
+	}
+	return sendmsg(to, &m, MSG_NOSIGNAL);
+}
+
+static int send_all(struct client *c, json_t *req, const int *fds,
+		    unsigned nfds)
 {
 	char *text = req ? json_dumps(req, JSON_COMPACT) : NULL;
 	size_t at = 0, len;
@@ -135,7 +157,8 @@ static int send_all(struct client *c, json_t *req)
 	len = strlen(text);
 	text[len++] = '\n';
 	while (at < len) {
-		ssize_t n = send(c->fd, text + at, len - at, MSG_NOSIGNAL);
+		ssize_t n = send_some(c->fd, text + at, len - at, fds,
+				      at ? 0 : nfds);
 
 		if (n < 0 && errno != EINTR)
 			break;
@@ -148,9 +171,17 @@ static int send_all(struct client *c, json_t *req)
 int client_call(struct client *c, const char *command, json_t *args,
 		json_t **ret)
 {
+	return client_call_fds(c, command, args, NULL, 0, ret);
+}
+
+int client_call_fds(struct client *c, const char *command, json_t *args,
+		    const int *fds, unsigned nfds, json_t **ret)
+{
 	uint64_t until_ns = loop_now_ns() + ANSWER_NS;
-	int r = send_all(c, json_pack("{s:s, s:o}", "execute", command,
-				      "arguments", args));
+	int r = send_all(
+		c,
+		json_pack("{s:s, s:o}", "execute", command, "arguments", args),
+		fds, nfds);
 
 	while (r == 0) {
 		json_t *msg, *val;

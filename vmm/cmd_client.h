@@ -37,6 +37,10 @@ int client_next(struct client *c, uint64_t until_ns, json_t **ret);
  */
 int client_call(struct client *c, const char *command, json_t *args,
 		json_t **ret);
+/* The same with the descriptors @fds (borrowed) beside it */
+int client_call_fds(struct client *c, const char *command, json_t *args,
+		    const int *fds, unsigned nfds, json_t **ret);
+#define CLIENT_MAX_FDS 8u
 
 /* What these commands have in common on their command lines */
 struct client_args {

@@ -19,6 +19,7 @@ enum {
 	OPT_RECORD,
 	OPT_SANDBOX,
 	OPT_USER,
+	OPT_FILES,
 	OPT_VERBOSE,
 	OPT_LOG_JSON,
 	OPT_HELP,
@@ -35,6 +36,7 @@ static const struct cmd_opt serve_opt_list[] = {
 	{"record", 0, true, OPT_RECORD},
 	{"sandbox", 0, true, OPT_SANDBOX},
 	{"user", 0, true, OPT_USER},
+	{"files", 0, true, OPT_FILES},
 	{"verbose", 'v', false, OPT_VERBOSE},
 	{"log-json", 0, false, OPT_LOG_JSON},
 	{"help", 'h', false, OPT_HELP},
@@ -60,6 +62,7 @@ static const char serve_help[] =
 	"  --sandbox on|off|require\n"
 	"                  give up rights before serving; require: or fail\n"
 	"  --user NAME     become this user, where started as root\n"
+	"  --files DIR     files there, too, may be named over --control\n"
 	"  -v, -vv         say more on stderr\n"
 	"  --log-json      say it as one JSON object a line\n"
 	"  --help          show this and exit\n"
@@ -185,6 +188,9 @@ static int read_options(struct cmd_args *a, struct gather *g)
 		case OPT_USER:
 			g->o.user = a->value;
 			break;
+		case OPT_FILES:
+			g->o.files[g->o.nfiles++] = a->value;
+			break;
 		case OPT_VERBOSE:
 			g->verbose++;
 			break;
@@ -244,7 +250,8 @@ int cmd_serve(int argc, char **argv)
 
 	g.sockets = calloc((size_t)argc, sizeof(*g.sockets));
 	g.pairs = calloc((size_t)argc, sizeof(*g.pairs));
-	if (!g.sockets || !g.pairs) {
+	g.o.files = calloc((size_t)argc, sizeof(*g.o.files));
+	if (!g.sockets || !g.pairs || !g.o.files) {
 		cmd_error("serve: out of memory: try again");
 		code = CMD_FAILED;
 		goto free_arrays;
@@ -264,5 +271,6 @@ int cmd_serve(int argc, char **argv)
 free_arrays:
 	free(g.sockets);
 	free(g.pairs);
+	free(g.o.files);
 	return code;
 }

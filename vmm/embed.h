@@ -125,7 +125,15 @@ int embed_dev_plug(struct vxhci *v, struct embed_dev *w, struct usb_dev *dev,
 		   int fd, char *err, size_t errlen);
 void embed_match(const struct slot_dev *d, struct usb_match *m);
 
-/* embed_plug.c: what the parts below tell of devices. */
+/*
+ * embed_plug.c: vxhci_attach_fd() with several: the files of storage=FILE and
+ * its lun=FILE, in their order. They stay the caller's, but one of a physical
+ * device that was attached.
+ */
+int embed_attach_fds(struct vxhci *v, const int *fds, unsigned n,
+		     const char *device, const char *rule, char *errbuf,
+		     size_t errlen, unsigned *ret_id);
+/* what the parts below tell of devices. */
 void embed_port_reset(void *host, unsigned port, const struct usb_dev *d);
 void embed_freed(void *host, unsigned port, const struct usb_dev *d);
 void embed_usb_event(void *host, enum hostusb_event event,

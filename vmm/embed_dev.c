@@ -31,23 +31,33 @@ _Static_assert(SLOTOPT_MAX_PATH == USB_MAX_DEPTH, "a path fits");
 typedef int dev_open(struct vxhci *v, const struct slot_dev *d, char *err,
 		     size_t errlen, struct usb_dev **ret_dev);
 
+static const char *path_or_fd(const char *path, int fd1, char buf[static 32])
+{
+	if (!fd1)
+		return path;
+	snprintf(buf, 32, "/dev/fd/%d", fd1 - 1);
+	return buf;
+}
+
 /* Its errors begin with the path, which the device's name has already. */
 static int open_storage(struct vxhci *v, const struct slot_dev *d, char *err,
 			size_t errlen, struct usb_dev **ret_dev)
 {
+	char fds[SLOTOPT_MAX_LUNS][32];
 	struct storage_lun luns[SLOTOPT_MAX_LUNS] = {
-		{d->file, d->readonly, d->removable}};
-	size_t n = strlen(d->file);
+		{path_or_fd(d->file, d->fd1, fds[0]), d->readonly,
+		 d->removable}};
+	size_t n = strlen(luns[0].path);
 	int r;
 
 	(void)v;
 	for (unsigned i = 0; i < d->nluns; i++)
-		luns[i + 1] =
-			(struct storage_lun){d->lun[i].file, d->lun[i].readonly,
-					     d->lun[i].removable};
+		luns[i + 1] = (struct storage_lun){
+			path_or_fd(d->lun[i].file, d->lun[i].fd1, fds[i + 1]),
+			d->lun[i].readonly, d->lun[i].removable};
 	r = storage_open_luns(luns, d->nluns + 1u, d->speed, ret_dev, err,
 			      errlen);
-	if (r < 0 && strncmp(err, d->file, n) == 0 &&
+	if (r < 0 && strncmp(err, luns[0].path, n) == 0 &&
 	    strncmp(err + n, ": ", 2) == 0)
 		memmove(err, err + n + 2, strlen(err + n + 2) + 1);
 	return r;

@@ -316,22 +316,39 @@ static int attach_locked(struct vxhci *v, struct slotopt *o, const char *rule,
 	return 0;
 }
 
-static int attach(struct vxhci *v, const char *device, const char *rule, int fd,
-		  char *err, size_t errlen, unsigned *ret_id)
+/* Whose the descriptors are: the device's, or its files' */
+static int take_fds(struct slot_dev *d, const int *fds, unsigned n,
+		    const char *device, char *err, size_t errlen)
+{
+	if (slot_dev_is_physical(d)
+		    ? !d->below && n == 1
+		    : d->kind == SLOT_STORAGE && n == d->nluns + 1u) {
+		d->fd1 = fds[0] + 1;
+		for (unsigned i = 1; i < n; i++)
+			d->lun[i - 1].fd1 = fds[i] + 1;
+		return 0;
+	}
+	snprintf(err, errlen,
+		 "%s: is no single device of the host, and no storage with %u "
+		 "files: name what the descriptors are of",
+		 device, n);
+	return -EINVAL;
+}
+
+static int attach(struct vxhci *v, const char *device, const char *rule,
+		  const int *fds, unsigned n, char *err, size_t errlen,
+		  unsigned *ret_id)
 {
 	struct usb_dev *dev = NULL;
 	struct slotopt o;
-	int r = slotopt_parse_device(device, &v->opt, err, errlen, &o);
+	int r = slotopt_parse_device(device, &v->opt, err, errlen, &o), fd = -1;
 
 	if (r < 0)
 		return r;
-	if (fd >= 0 && (!slot_dev_is_physical(&o.dev[0]) || o.dev[0].below)) {
-		snprintf(err, errlen,
-			 "%s: is no single device of the host: name the one "
-			 "that the descriptor is of",
-			 device);
-		r = -EINVAL;
-	}
+	if (n > 0)
+		r = take_fds(&o.dev[0], fds, n, device, err, errlen);
+	if (slot_dev_is_physical(&o.dev[0]))
+		fd = o.dev[0].fd1 - 1;
 	if (r == 0)
 		r = embed_dev_open(v, &o.dev[0], err, errlen, &dev);
 	if (r == 0) {
@@ -355,7 +372,14 @@ static int attach(struct vxhci *v, const char *device, const char *rule, int fd,
 int vxhci_attach(struct vxhci *v, const char *device, const char *rule,
 		 char *errbuf, size_t errlen, unsigned *ret_id)
 {
-	return attach(v, device, rule, -1, errbuf, errlen, ret_id);
+	return attach(v, device, rule, NULL, 0, errbuf, errlen, ret_id);
+}
+
+int embed_attach_fds(struct vxhci *v, const int *fds, unsigned n,
+		     const char *device, const char *rule, char *errbuf,
+		     size_t errlen, unsigned *ret_id)
+{
+	return attach(v, device, rule, fds, n, errbuf, errlen, ret_id);
 }
 
 int vxhci_attach_fd(struct vxhci *v, int fd, const char *device,
@@ -369,7 +393,7 @@ int vxhci_attach_fd(struct vxhci *v, int fd, const char *device,
 			 device);
 		return -EINVAL;
 	}
-	return attach(v, device, rule, fd, errbuf, errlen, ret_id);
+	return attach(v, device, rule, &fd, 1, errbuf, errlen, ret_id);
 }
 
 /* Returns how many were told to go. */

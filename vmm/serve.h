@@ -25,7 +25,9 @@ struct serve_opts {
 	const char *pcap;         /* borrowed: the text after --pcap, or NULL */
 	const char *record;       /* borrowed: the file of --record, or NULL */
 	enum walls_mode sandbox;
-	const char *user; /* borrowed: --user, or NULL */
+	const char *user;   /* borrowed: --user, or NULL */
+	const char **files; /* borrowed: folders of --files */
+	unsigned nfiles;
 	enum vxhci_log level;
 	bool log_json;
 };

@@ -14,6 +14,7 @@
 
 #include "vmm/cmd.h"
 #include "vmm/cmd_list.h"
+#include "vmm/embed.h"
 
 #define MAX_EVENTS 1024u /* that wait for the main loop */
 
@@ -74,12 +75,59 @@ struct serve_ctl *serve_find_ctl(struct serve *s, struct control_call *call,
 /* attach, detach, status */
 
 static const struct control_arg attach_args[] = {
-	{"device", JSON_STRING, true},
-	{"slot", JSON_STRING, false},
-	{"rule", JSON_STRING, false},
-	{"fd", JSON_TRUE, false},
-	{0},
+	{"device", JSON_STRING, true}, {"slot", JSON_STRING, false},
+	{"rule", JSON_STRING, false},  {"fd", JSON_TRUE, false},
+	{"fds", JSON_INTEGER, false},  {0},
 };
+
+/* Descriptors that came with a request. They are closed with close_fds(). */
+struct fds {
+	int fd[CONTROL_MAX_FDS];
+	unsigned n;
+	bool missing;
+};
+
+static void take_fds(struct control_call *call, json_t *args, struct fds *f)
+{
+	json_int_t want = json_integer_value(json_object_get(args, "fds"));
+
+	if (json_is_true(json_object_get(args, "fd")))
+		want = 1;
+	f->n = 0;
+	f->missing = want < 0 || want > (json_int_t)CONTROL_MAX_FDS;
+	while (!f->missing && f->n < (unsigned)want) {
+		f->fd[f->n] = control_take_fd(call);
+		f->missing = f->fd[f->n] < 0;
+		f->n += !f->missing;
+	}
+}
+
+static void close_fds(const struct fds *f)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		close(f->fd[i]);
+}
+
+json_t *serve_fail_file(struct serve *s, struct control_call *call, int err,
+			const char *line)
+{
+	return control_fail(call, control_class(err), "%s%s", line,
+			    err == -EACCES && s->walled
+				    ? "; vxhci serve opens what is in a folder "
+				      "of --files, or send it open"
+				    : "");
+}
+
+/* Only what came with the request is named so, and only by us. */
+bool serve_names_fd(struct control_call *call, const char *text)
+{
+	if (!text || !strstr(text, "/dev/fd/"))
+		return false;
+	control_fail(call, CONTROL_DENIED,
+		     "/dev/fd/: names what is open in here: send the "
+		     "descriptor along");
+	return true;
+}
 
 /* The device with @id as it is now, which may be gone already: null */
 static json_t *device_with(struct vxhci *v, unsigned id)
@@ -100,30 +148,39 @@ static json_t *device_with(struct vxhci *v, unsigned id)
 
 static json_t *run_attach(void *host, struct control_call *call, json_t *args)
 {
-	bool with_fd = json_is_true(json_object_get(args, "fd"));
 	const char *dev = json_string_value(json_object_get(args, "device"));
 	const char *rule = json_string_value(json_object_get(args, "rule"));
-	int fd = with_fd ? control_take_fd(call) : -1, r;
-	struct serve_ctl *c = serve_find_ctl(host, call, args);
+	struct serve_ctl *c;
 	char line[512] = "";
 	unsigned id = 0;
+	struct fds f;
+	int r;
 
+	take_fds(call, args, &f);
+	c = serve_names_fd(call, dev) ? NULL : serve_find_ctl(host, call, args);
 	if (!c) {
-		if (fd >= 0)
-			close(fd);
+		close_fds(&f);
 		return NULL;
 	}
-	if (with_fd)
-		r = vxhci_attach_fd(c->v, fd, dev, rule, line, sizeof(line),
-				    &id);
+	if (f.missing) {
+		close_fds(&f);
+		return control_fail(call, CONTROL_INVALID,
+				    "%s: no descriptor came with it: hand over "
+				    "an open one",
+				    dev);
+	}
+	if (f.n)
+		r = embed_attach_fds(c->v, f.fd, f.n, dev, rule, line,
+				     sizeof(line), &id);
 	else
 		r = vxhci_attach(c->v, dev, rule, line, sizeof(line), &id);
+	/* a physical device's is taken over */
+	if (r < 0 || strncmp(dev, "storage=", 8) == 0)
+		close_fds(&f);
 	if (r == 0)
 		return json_pack("{s:s, s:i, s:o}", "slot", c->name, "id",
 				 (int)id, "device", device_with(c->v, id));
-	if (fd >= 0)
-		close(fd);
-	return control_fail(call, control_class(r), "%s", line);
+	return serve_fail_file(host, call, r, line);
 }
 
 static const struct control_arg detach_args[] = {
@@ -268,6 +325,8 @@ static json_t *run_add(void *host, struct control_call *call, json_t *args)
 	char line[512] = "";
 	int r;
 
+	if (serve_names_fd(call, slot))
+		return NULL;
 	r = slotopt_parse(slot, line, sizeof(line), &o);
 	if (r < 0)
 		return control_fail(call, control_class(r), "%s", line);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* serve_enter.c - which walls `vxhci serve` can stand behind: serve_walls.h. */
 #include <errno.h>
-#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,24 +50,66 @@ int serve_share_start(struct serve *s)
 	return err ? serve_failed("fork", err) : CMD_OK;
 }
 
-/* The folder of a capture that goes on in a next file, or NULL */
-static const char *capture_folder(const struct serve *s, char *buf, size_t len)
+/* The folders that stay in reach, with their paths */
+struct folders {
+	struct wall_folder *list; /* owned; its paths, too */
+	unsigned n;
+};
+
+/* @file's folder, or @file itself; false: no memory */
+static bool add_folder(struct folders *f, const char *file, bool itself,
+		       int may)
+{
+	char *path = strdup(file), *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!path)
+		return false;
+	if (!itself && slash)
+		slash[slash == path] = '\0';
+	else if (!itself)
+		strcpy(path, ".");
+	f->list[f->n].path = path;
+	f->list[f->n++].may = may;
+	return true;
+}
+
+/* A capture that goes on in a next file */
+static bool add_capture(const struct serve *s, struct folders *f)
 {
 	struct pcap_opt o;
-	const char *dir = NULL;
-	char *slash;
+	char err[8];
+	bool ok = true;
 
-	if (!s->o->pcap || pcap_opt_parse(s->o->pcap, buf, len, &o) != 0)
-		return NULL;
-	if (o.size) {
-		snprintf(buf, len, "%s", o.file);
-		slash = strrchr(buf, '/');
-		if (slash)
-			slash[slash == buf] = '\0';
-		dir = slash ? buf : ".";
-	}
+	if (!s->o->pcap || pcap_opt_parse(s->o->pcap, err, sizeof(err), &o))
+		return true;
+	if (o.size)
+		ok = add_folder(f, o.file, false, FOLDER_CAPTURES);
 	pcap_opt_free(&o);
-	return dir;
+	return ok;
+}
+
+static bool add_folders(const struct serve *s, struct folders *f)
+{
+	bool ok;
+
+	f->list = calloc(s->o->npairs + s->o->nfiles + 2, sizeof(*f->list));
+	ok = f->list && add_capture(s, f);
+	for (unsigned i = 0; ok && i < s->o->nfiles; i++)
+		ok = add_folder(f, s->o->files[i], true, FOLDER_FILES);
+	if (ok && s->o->control)
+		ok = add_folder(f, s->o->control, false, FOLDER_SOCKETS);
+	for (unsigned i = 0; ok && has_control(s) && i < s->o->npairs; i++)
+		if (s->o->pairs[i].socket)
+			ok = add_folder(f, s->o->pairs[i].socket, false,
+					FOLDER_SOCKETS);
+	return ok;
+}
+
+static void free_folders(struct folders *f)
+{
+	while (f->n > 0)
+		free((void *)(uintptr_t)f->list[--f->n].path);
+	free(f->list);
 }
 
 static void sockets_remove(void *arg)
@@ -82,8 +124,7 @@ static void sockets_remove(void *arg)
 static void say(struct serve *s, const struct walls_opts *o,
 		const struct walls *w)
 {
-	bool holes = !w->stands[WALL_SECCOMP] ||
-		     (!w->stands[WALL_LANDLOCK] && !o->control);
+	bool holes = !w->stands[WALL_SECCOMP] || !w->stands[WALL_LANDLOCK];
 	char text[512], line[600];
 
 	walls_text(w, text, sizeof(text));
@@ -94,19 +135,18 @@ static void say(struct serve *s, const struct walls_opts *o,
 		       line);
 }
 
-int serve_walls_start(struct serve *s)
+static int walls_start(struct serve *s, const struct folders *f)
 {
-	char buf[PATH_MAX], line[600];
-	const char *folder = capture_folder(s, buf, sizeof(buf));
 	const struct walls_opts o = {
 		.mode = s->o->sandbox,
 		.user = s->o->user,
-		.control = s->control_sock.fd >= 0,
+		.control = has_control(s),
 		.devices = s->devices,
 		.notify = getenv("NOTIFY_SOCKET") != NULL,
-		.folders = &folder,
-		.nfolders = folder != NULL,
+		.folders = f->list,
+		.nfolders = f->n,
 	};
+	char line[600];
 	struct walls w;
 	int err = 0;
 
@@ -117,6 +157,17 @@ int serve_walls_start(struct serve *s)
 	err = walls_raise(&o, &w, line, sizeof(line));
 	if (err)
 		return serve_refused(line);
+	s->walled = w.stands[WALL_LANDLOCK];
 	say(s, &o, &w);
 	return 0;
+}
+
+int serve_walls_start(struct serve *s)
+{
+	struct folders f = {0};
+	int code = add_folders(s, &f) ? walls_start(s, &f)
+				      : serve_failed("--sandbox", -ENOMEM);
+
+	free_folders(&f);
+	return code;
 }

@@ -132,18 +132,10 @@ static const int with_folders[] = {
 	SCMP_SYS(access),   SCMP_SYS(faccessat),
 };
 
-/*
- * Controllers that come later listen, devices that come later have libusb and
- * its watcher started.
- */
+/* Controllers that come later listen. */
 static const int with_control[] = {
-	SCMP_SYS(socket),   SCMP_SYS(bind),        SCMP_SYS(listen),
-	SCMP_SYS(connect),  SCMP_SYS(setsockopt),  SCMP_SYS(clone),
-	SCMP_SYS(fork),     SCMP_SYS(vfork),       SCMP_SYS(setsid),
-	SCMP_SYS(chdir),    SCMP_SYS(close_range), SCMP_SYS(pidfd_open),
-	SCMP_SYS(umask),    SCMP_SYS(chmod),       SCMP_SYS(fchmod),
-	SCMP_SYS(fchmodat), SCMP_SYS(socketpair),  SCMP_SYS(prctl),
-	SCMP_SYS(eventfd),
+	SCMP_SYS(bind),  SCMP_SYS(listen), SCMP_SYS(connect),
+	SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
 };
 
 /* Whoever calls these is not us */
@@ -271,7 +263,7 @@ int walls_filter(const struct walls_opts *o)
 		err = add(f, SCMP_ACT_ALLOW, with_folders, N(with_folders));
 	if (!err && o->control)
 		err = add(f, SCMP_ACT_ALLOW, with_control, N(with_control));
-	if (!err && o->notify && !o->control)
+	if (!err && (o->notify || o->control))
 		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				       SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	if (!err && o->notify && !o->control)

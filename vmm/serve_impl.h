@@ -67,6 +67,7 @@ struct serve {
 	struct walls_cleaner cleaner; /* embedded: removes the sockets */
 	struct hostusb_share *share;  /* owned; NULL: no walls, no devices */
 	bool devices;                 /* physical: there are, or may be */
+	bool walled;                  /* files cannot be opened any more */
 
 	struct serve_socket control_sock;        /* embedded */
 	struct control *control;                 /* owned; NULL: none */
@@ -115,6 +116,11 @@ uint64_t serve_control_work(void *arg);
 /* A controller tells of a device. Any thread, its mutex held. */
 void serve_control_event(struct serve_ctl *c, enum vxhci_event event,
 			 const struct vxhci_device *d);
+/* An operation on a file failed. Where walls are the reason, that is added. */
+json_t *serve_fail_file(struct serve *s, struct control_call *call, int err,
+			const char *line);
+/* Does @text name a descriptor of ours? Then control_fail() was called. */
+bool serve_names_fd(struct control_call *call, const char *text);
 /* The controller that a request means; NULL: control_fail() was called. */
 struct serve_ctl *serve_find_ctl(struct serve *s, struct control_call *call,
 				 json_t *args);

@@ -6,7 +6,9 @@
 #include "vmm/serve_impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static long long int_of(const json_t *ev, const char *key)
 {
@@ -144,28 +146,22 @@ json_t *serve_run_input(void *host, struct control_call *call, json_t *args)
 }
 
 const struct control_arg serve_media_args[] = {
-	{"port", JSON_INTEGER, true},
-	{"unit", JSON_INTEGER, false},
-	{"slot", JSON_STRING, false},
-	{"file", JSON_STRING, false},
-	{"readonly", JSON_TRUE, false},
-	{"force", JSON_TRUE, false},
-	{0},
+	{"port", JSON_INTEGER, true}, {"unit", JSON_INTEGER, false},
+	{"slot", JSON_STRING, false}, {"file", JSON_STRING, false},
+	{"fd", JSON_TRUE, false},     {"readonly", JSON_TRUE, false},
+	{"force", JSON_TRUE, false},  {0},
 };
 
-/* With "file" that is put in, without it what is there is taken out. */
-json_t *serve_run_media(void *host, struct control_call *call, json_t *args)
+/* With @file that is put in, without it what is there is taken out. */
+static json_t *run_media(struct serve_ctl *c, struct control_call *call,
+			 json_t *args, const char *file)
 {
-	const char *file = json_string_value(json_object_get(args, "file"));
 	bool force = json_is_true(json_object_get(args, "force"));
 	bool readonly = json_is_true(json_object_get(args, "readonly"));
 	long long port = int_of(args, "port"), unit = int_of(args, "unit");
-	struct serve_ctl *c = serve_find_ctl(host, call, args);
 	char line[512] = "";
 	int r;
 
-	if (!c)
-		return NULL;
 	if (port < 1 || port > XHCI_MAX_PORTS || unit < 0 || unit > 255)
 		return control_fail(call, CONTROL_INVALID,
 				    "port: there is no unit of this number: "
@@ -175,6 +171,33 @@ json_t *serve_run_media(void *host, struct control_call *call, json_t *args)
 		 : vxhci_media_eject(c->v, (unsigned)port, (unsigned)unit,
 				     force, line, sizeof(line));
 	if (r < 0)
-		return control_fail(call, control_class(r), "%s", line);
+		return serve_fail_file(c->s, call, r, line);
 	return json_object();
+}
+
+json_t *serve_run_media(void *host, struct control_call *call, json_t *args)
+{
+	const char *file = json_string_value(json_object_get(args, "file"));
+	bool with_fd = json_is_true(json_object_get(args, "fd"));
+	int fd = with_fd ? control_take_fd(call) : -1;
+	struct serve_ctl *c = NULL;
+	json_t *ret = NULL;
+	char name[32];
+
+	if (!serve_names_fd(call, file))
+		c = serve_find_ctl(host, call, args);
+	if (c && with_fd && fd < 0)
+		control_fail(call, CONTROL_INVALID,
+			     "fd: no descriptor came with it: hand over an "
+			     "open one");
+	else if (c && fd >= 0 && !file)
+		control_fail(call, CONTROL_INVALID,
+			     "file: is missing: say what the descriptor is of");
+	else if (c) {
+		snprintf(name, sizeof(name), "/dev/fd/%d", fd);
+		ret = run_media(c, call, args, fd >= 0 ? name : file);
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret;
 }

@@ -2,7 +2,8 @@
 /*
  * serve_landlock.c - which files can be opened: none; with physical devices
  * what sysfs and udev say about them, and the files that lock them; with
- * captures of several files, their folder.
+ * captures of several files, their folder; with a control socket those of
+ * the sockets, to make more, and what --files names.
  */
 #include "vmm/serve_walls.h"
 
@@ -25,6 +26,14 @@
 #define FOLDER_RIGHTS \
 	(READ_RIGHTS | FS(WRITE_FILE) | FS(MAKE_REG) | FS(REMOVE_FILE))
 
+#define TRUNCATE_RIGHT (UINT64_C(1) << 14)
+static const uint64_t folder_rights[] = {
+	[FOLDER_SOCKETS] = FS(MAKE_SOCK) | FS(REMOVE_FILE),
+	[FOLDER_FILES] =
+		READ_RIGHTS | FS(WRITE_FILE) | FS(MAKE_SOCK) | FS(REMOVE_FILE),
+	[FOLDER_CAPTURES] = FOLDER_RIGHTS | TRUNCATE_RIGHT,
+};
+
 /* Everything its version knows: what is not named later is forbidden. */
 static uint64_t handled(long abi)
 {
@@ -33,7 +42,7 @@ static uint64_t handled(long abi)
 	if (abi >= 2)
 		rights |= UINT64_C(1) << 13; /* REFER */
 	if (abi >= 3)
-		rights |= UINT64_C(1) << 14; /* TRUNCATE */
+		rights |= TRUNCATE_RIGHT;
 	return rights;
 }
 
@@ -55,19 +64,26 @@ static int allow(int ruleset, const char *path, uint64_t rights)
 
 static int allow_devices(int ruleset, uint64_t may)
 {
+	static const char *const hwdb[] = {"/etc/udev/hwdb.bin",
+					   "/usr/lib/udev/hwdb.bin",
+					   "/lib/udev/hwdb.bin"};
 	char dir[PATH_MAX];
 	/* their nodes are opened by the watcher, hostusb/watcher.h */
 	int err = allow(ruleset, "/sys", READ_RIGHTS);
 
 	if (!err)
 		err = allow(ruleset, "/run/udev", READ_RIGHTS);
+	/* the names of vendors and products, for `list` */
+	for (size_t i = 0; !err && i < sizeof(hwdb) / sizeof(hwdb[0]); i++)
+		err = allow(ruleset, hwdb[i], FS(READ_FILE));
 	for (unsigned n = 0; !err && owner_folder(n, dir, sizeof(dir)) >= 0;
 	     n++) {
 		if (!dir[0])
 			continue;
 		if (mkdir(dir, 0755) != 0 && errno != EEXIST)
 			continue;
-		err = allow(ruleset, dir, FOLDER_RIGHTS | (may & 1u << 14));
+		err = allow(ruleset, dir,
+			    FOLDER_RIGHTS | (may & TRUNCATE_RIGHT));
 	}
 	return err;
 }
@@ -89,9 +105,9 @@ int walls_ruleset(const struct walls_opts *o)
 	if (o->devices)
 		err = allow_devices(fd, attr.handled_access_fs);
 	for (unsigned i = 0; !err && i < o->nfolders; i++)
-		err = allow(fd, o->folders[i],
-			    FOLDER_RIGHTS |
-				    (attr.handled_access_fs & 1u << 14));
+		err = allow(fd, o->folders[i].path,
+			    folder_rights[o->folders[i].may] &
+				    attr.handled_access_fs);
 	if (!err)
 		return fd;
 	close(fd);

@@ -265,16 +265,12 @@ int walls_raise(const struct walls_opts *o, struct walls *ret, char *err,
 		return -ENOMEM;
 	}
 	/* with root's rights: namespaces first, then the user */
-	j->namespaces = geteuid() == 0 && !o->user && !o->control;
+	j->namespaces = geteuid() == 0 && !o->user;
 	if (!j->namespaces)
 		not_standing(&w, WALL_NAMESPACES,
-			     o->control ? "--control"
-			     : o->user  ? "--user"
-					: "not root");
-	j->ruleset = o->control ? -1 : walls_ruleset(o);
-	if (o->control)
-		not_standing(&w, WALL_LANDLOCK, "--control names files");
-	else if (j->ruleset < 0)
+			     o->user ? "--user" : "not root");
+	j->ruleset = walls_ruleset(o);
+	if (j->ruleset < 0)
 		not_standing(&w, WALL_LANDLOCK, strerror(-j->ruleset));
 	r = change_user(o, &w, err, errlen);
 	if (!r)

@@ -41,17 +41,25 @@ enum wall {
 	WALL_COUNT
 };
 
+struct wall_folder;
 struct walls_opts {
 	enum walls_mode mode;
 	const char *user; /* borrowed; NULL: stay who we are */
 	bool devices;     /* there are physical devices, or may be */
-	/* who has the control socket names files and sockets, and devices
-	 * where there were none: no landlock, no namespaces, a wider filter */
-	bool control;
-	bool notify; /* a service manager is told things */
-	/* folders in which files are made, removed and renamed, or NULL */
-	const char *const *folders;
+	bool control;     /* controllers come later: they listen, too */
+	bool notify;      /* a service manager is told things */
+	const struct wall_folder *folders; /* borrowed */
 	unsigned nfolders;
+};
+
+/* What may be done in a folder and below it */
+struct wall_folder {
+	const char *path; /* borrowed */
+	enum {
+		FOLDER_SOCKETS,  /* made and removed */
+		FOLDER_FILES,    /* and files opened */
+		FOLDER_CAPTURES, /* and made and renamed */
+	} may;
 };
 
 struct walls {

@@ -46,6 +46,7 @@ enum slot_reset { SLOT_RESET_DEVICE, SLOT_RESET_INITIAL, SLOT_RESET_NEVER };
 struct slot_lun {
 	const char *file; /* borrowed from the slotopt */
 	bool readonly, removable;
+	int fd1; /* as of the device */
 };
 
 /* One device of the option, in the order they were written. */
@@ -62,8 +63,9 @@ struct slot_dev {
 	const char *serial; /* SLOT_ID: or NULL; borrowed from the slotopt */
 	const char *file;   /* SLOT_STORAGE, SLOT_REPLAY; borrowed likewise */
 	bool readonly;      /* SLOT_STORAGE */
-	bool removable;     /* SLOT_STORAGE */
-	uint8_t nluns;      /* SLOT_STORAGE: how many there are in lun[] */
+	int fd1; /* borrowed, plus 1: .file is open; the text has none: 0 */
+	bool removable; /* SLOT_STORAGE */
+	uint8_t nluns;  /* SLOT_STORAGE: how many there are in lun[] */
 	struct slot_lun lun[SLOTOPT_MAX_LUNS - 1];
 	uint16_t dev_bus;     /* SLOT_REPLAY: dev=BUS.ADDRESS */
 	uint8_t dev_addr;     /* 0: none is named */

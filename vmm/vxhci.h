@@ -301,7 +301,8 @@ int vxhci_attach(struct vxhci *v, const char *device, const char *rule,
  * vxhci_attach_fd - the same for the physical device behind @fd, an open usbfs
  * descriptor, which is taken over on success; the caller answers for nobody
  * else using the device. @device says where to and what it is called. When
- * the device goes, it is not waited for.
+ * the device goes, it is not waited for. With storage=FILE it is the file's, and
+ * stays the caller's to close: FILE is not opened, but names it.
  */
 int vxhci_attach_fd(struct vxhci *v, int fd, const char *device,
 		    const char *rule, char *errbuf, size_t errlen,

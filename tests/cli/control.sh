@@ -72,6 +72,12 @@ expect 'detach an id' 0 '"devices":1' "$VXHCI" detach -s 30 --json '#2'
 expect 'detach what was not there' 0 '' "$VXHCI" detach -s 30 bus=99,port=1
 expect 'the image is free again' 0 'in port 1' \
 	"$VXHCI" attach -s 31 storage=disk.img
+mkdir far
+truncate -s 1M far/other.img
+(cd far && "$VXHCI" attach --control ../ctl.sock -s 30 \
+	storage=other.img,at=5) >out 2>&1
+expect 'the client opens the image' 0 'storage=other.img: in port 5' cat out
+expect 'and lets go of it' 0 '' "$VXHCI" detach -s 30 5
 expect 'input without a device' 1 'event 0: no such device is there' \
 	"$VXHCI" input -s 30 key=a
 "$VXHCI" attach -s 30 keyboard,at=3 >/dev/null

@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,9 @@
 #include <cmocka.h>
 
 #include "vmm/serve_walls.h"
+
+static char folder[] = "/tmp/vxhci-walls-XXXXXX";
+static char files[] = "/tmp/vxhci-files-XXXXXX";
 
 static bool sanitized(void)
 {
@@ -155,36 +159,106 @@ static int try_serving(void)
 	return fd >= 0 && p != MAP_FAILED && munmap(p, 4096) == 0 ? EPERM : 99;
 }
 
+/* A socket, where sockets may be made, and where not */
+static int bind_at(const char *dir)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/walls-test-socket", dir);
+	if (fd < 0)
+		return 95;
+	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0)
+		return errno;
+	return unlink(sa.sun_path) == 0 ? 0 : errno;
+}
+
+static int try_bind(void)
+{
+	return bind_at("/tmp");
+}
+
+static int try_bind_inside(void)
+{
+	return bind_at(folder) == 0 ? EPERM : 99;
+}
+
+static int try_bind_beside(void)
+{
+	return bind_at(files);
+}
+
+static int open_in(const char *dir, int flags)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/file", dir);
+	return got(open(path, flags, 0600));
+}
+
+static int try_open_inside(void)
+{
+	return open_in(files, O_RDWR) == 0 ? EPERM : 99;
+}
+
+static int try_create_inside(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/new", files);
+	return got(open(path, O_RDWR | O_CREAT, 0600));
+}
+
+/* Where sockets are made no file can be opened */
+static int try_open_beside_sockets(void)
+{
+	return open_in(folder, O_RDONLY);
+}
+
+enum with { BARE, DEVICES, CONTROL };
+
 struct attempt {
 	const char *what;
 	int (*fn)(void);
-	bool devices; /* with physical devices */
-	int want;     /* errno; or -signal */
-	int or_want;  /* or this, 0: no other */
+	enum with with; /* DEVICES: physical ones; CONTROL: and a socket */
+	int want;       /* errno; or -signal */
+	int or_want;    /* or this, 0: no other */
 };
 
 static const struct attempt attempts[] = {
-	{"what serving takes", try_serving, false, EPERM, 0},
-	{"open a file", try_open, false, EPERM, EACCES},
-	{"open a file, with devices", try_open, true, EACCES, 0},
-	{"make a file", try_create, false, EPERM, EACCES},
-	{"make a file, with devices", try_create, true, EACCES, 0},
-	{"remove a file, with devices", try_unlink, true, EACCES, ENOENT},
-	{"open a node that is not USB's", try_node, true, EACCES, 0},
-	{"open a USB device's node", try_usb_node, true, EACCES, 0},
-	{"make a socket", try_socket, false, EPERM, 0},
-	{"speak to the network", try_inet, true, EPERM, 0},
-	{"make memory code", try_code, false, EPERM, 0},
-	{"make a process", try_process, false, EPERM, 0},
-	{"signal another process", try_kill, false, EPERM, 0},
-	{"become another user", try_user, false, EPERM, 0},
-	{"any ioctl", try_ioctl, false, EPERM, 0},
-	{"an ioctl that is not usbfs's", try_ioctl, true, EPERM, 0},
-	{"an ioctl of usbfs nobody needs", try_usbfs, true, EPERM, 0},
-	{"one that is needed", try_wanted_usbfs, true, ENOTTY, EINVAL},
-	{"get privileges", try_privs, false, EPERM, 0},
-	{"run a program", try_exec, false, -SIGSYS, 0},
-	{"trace", try_ptrace, true, -SIGSYS, 0},
+	{"what serving takes", try_serving, BARE, EPERM, 0},
+	{"open a file", try_open, BARE, EPERM, EACCES},
+	{"open a file, with devices", try_open, DEVICES, EACCES, 0},
+	{"make a file", try_create, BARE, EPERM, EACCES},
+	{"make a file, with devices", try_create, DEVICES, EACCES, 0},
+	{"remove a file, with devices", try_unlink, DEVICES, EACCES, ENOENT},
+	{"open a node that is not USB's", try_node, DEVICES, EACCES, 0},
+	{"open a USB device's node", try_usb_node, DEVICES, EACCES, 0},
+	{"make a socket", try_socket, BARE, EPERM, 0},
+	{"speak to the network", try_inet, DEVICES, EPERM, 0},
+	{"make memory code", try_code, BARE, EPERM, 0},
+	{"make a process", try_process, BARE, EPERM, 0},
+	{"signal another process", try_kill, BARE, EPERM, 0},
+	{"become another user", try_user, BARE, EPERM, 0},
+	{"any ioctl", try_ioctl, BARE, EPERM, 0},
+	{"an ioctl that is not usbfs's", try_ioctl, DEVICES, EPERM, 0},
+	{"an ioctl of usbfs nobody needs", try_usbfs, DEVICES, EPERM, 0},
+	{"one that is needed", try_wanted_usbfs, DEVICES, ENOTTY, EINVAL},
+	{"get privileges", try_privs, BARE, EPERM, 0},
+	{"run a program", try_exec, BARE, -SIGSYS, 0},
+	{"trace", try_ptrace, DEVICES, -SIGSYS, 0},
+	{"open a file, with control", try_open, CONTROL, EACCES, 0},
+	{"make a file, with control", try_create, CONTROL, EACCES, 0},
+	{"a USB node, with control", try_usb_node, CONTROL, EACCES, 0},
+	{"the network, with control", try_inet, CONTROL, EPERM, 0},
+	{"a process, with control", try_process, CONTROL, EPERM, 0},
+	{"a program, with control", try_exec, CONTROL, -SIGSYS, 0},
+	{"a socket anywhere", try_bind, CONTROL, EACCES, 0},
+	{"a socket among sockets", try_bind_inside, CONTROL, EPERM, 0},
+	{"a file among sockets", try_open_beside_sockets, CONTROL, EACCES, 0},
+	{"a socket among files", try_bind_beside, CONTROL, 0, 0},
+	{"a file among files", try_open_inside, CONTROL, EPERM, 0},
+	{"a new file among files", try_create_inside, CONTROL, EACCES, 0},
 };
 
 enum who { MAIN_THREAD, OLD_THREAD, NEW_THREAD, WHO_COUNT };
@@ -208,8 +282,13 @@ static void *old_thread(void *p)
 
 static void behind(const struct attempt *a, enum who who)
 {
+	const struct wall_folder folders[] = {{folder, FOLDER_SOCKETS},
+					      {files, FOLDER_FILES}};
 	const struct walls_opts o = {.mode = WALLS_REQUIRE,
-				     .devices = a->devices};
+				     .devices = a->with != BARE,
+				     .control = a->with == CONTROL,
+				     .folders = folders,
+				     .nfolders = a->with == CONTROL ? 2 : 0};
 	struct thread_arg t = {.a = a, .go = eventfd(0, 0)};
 	uint64_t one = 1;
 	char err[256] = "";
@@ -345,6 +424,33 @@ static void the_cleaner_comes_in_the_end(void **state)
 	munmap(mark, 4096);
 }
 
+static int make_folders(void **state)
+{
+	char path[128];
+
+	(void)state;
+	if (!mkdtemp(folder) || !mkdtemp(files))
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/file", i ? files : folder);
+		close(open(path, O_WRONLY | O_CREAT, 0600));
+	}
+	return 0;
+}
+
+static int remove_folders(void **state)
+{
+	char path[128];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/file", i ? files : folder);
+		unlink(path);
+		rmdir(i ? files : folder);
+	}
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,5 +462,6 @@ int main(void)
 		cmocka_unit_test(the_cleaner_comes_in_the_end),
 	};
 
-	return cmocka_run_group_tests_name("walls", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("walls", tests, make_folders,
+					   remove_folders);
 }
