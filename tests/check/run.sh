@@ -4,7 +4,7 @@
 # runs every step, says ok or FAILED for each with its seconds, and ends with
 # `N passed, N failed`. The logs stay in $B/check.
 # Environment: B (the build folder), CC, CHECK_KERNELS (of the guest tests),
-# CHECK_FUZZ (seconds of each fuzzer).
+# CHECK_FUZZ (seconds of all fuzzers together).
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
@@ -186,7 +186,7 @@ if [ "$kind" != quick ]; then
 	linked "$B/tsan" $fixed
 
 	heading "fuzzers"
-	results "fuzz" env B="$B" tests/fuzz/run.sh "${CHECK_FUZZ:-15}"
+	results "fuzz" env B="$B" FUZZ_TOTAL="${CHECK_FUZZ:-45}" tests/fuzz/run.sh
 
 	heading "guests"
 	export VXHCI="$TOP/$B/vxhci"

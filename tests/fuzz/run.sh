@@ -3,8 +3,10 @@
 # run.sh [SECONDS] [NAME…] - each fuzzer for that long, as many at a time as
 # there are processors, from the seeds it makes of fixtures/ and from what
 # earlier runs found. A line for each: ok or FAILED, executions a second,
-# inputs kept, edges reached. An input that fails is kept in $B/fuzz/failed.
-# Environment: B, CC (clang); FUZZ_JOBS.
+# inputs kept, edges reached. An input that fails is kept in
+# $B/fuzz/NAME/failed.
+# Environment: B, CC (clang); FUZZ_JOBS; FUZZ_TOTAL: seconds for all together,
+# in which they have equal parts.
 set -eu
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
@@ -13,8 +15,12 @@ T=${1:-60}
 [ $# = 0 ] || shift
 B=${B:-build}
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-tests/rig/deps.sh fuzz
-make -s -j2 B="$B/fuzz" SAN=fuzz CC="${CC:-clang}" fuzz-build >/dev/null
+[ "${FUZZ_ONE:-}" ] || tests/rig/deps.sh fuzz
+# for a short run it is quicker to build less well
+opt='-O2 -g'
+[ -z "${FUZZ_TOTAL:-}" ] || opt='-O1 -g1'
+[ "${FUZZ_ONE:-}" ] || make -s -j2 B="$B/fuzz" SAN=fuzz CC="${CC:-clang}" \
+	OPT="$opt" fuzz-build >/dev/null
 
 one() {
 	name=$1 dir=$B/fuzz/$1
@@ -50,6 +56,11 @@ if [ "${FUZZ_ONE:-}" ]; then
 	exit
 fi
 [ $# -gt 0 ] || set -- $(ls tests/fuzz/*_fuzz.c | sed 's|.*/||;s|\.c$||')
+jobs=${FUZZ_JOBS:-$(nproc)}
+if [ "${FUZZ_TOTAL:-}" ]; then
+	T=$((FUZZ_TOTAL * jobs / $#))
+	[ $T -gt 3 ] || T=3
+fi
 export B
-printf '%s\n' "$@" | xargs -P "${FUZZ_JOBS:-$(nproc)}" -I{} \
+printf '%s\n' "$@" | xargs -P "$jobs" -I{} \
 	env FUZZ_ONE={} tests/fuzz/run.sh "$T"

@@ -33,8 +33,9 @@ int gdrv_cmd_post(struct gdrv *d, uint64_t param, uint32_t status, uint32_t ctl,
 int gdrv_cmd_wait(struct gdrv *d, uint32_t td)
 {
 	int rc = gdrv_wait(d, &d->cmd, td, 500);
+	const struct gdrv_td *t = gdrv_td(&d->cmd, td);
 
-	return rc ? rc : gdrv_td(&d->cmd, td)->cc;
+	return rc ? rc : t ? t->cc : -ETIMEDOUT;
 }
 
 int gdrv_cmd_raw(struct gdrv *d, uint64_t param, uint32_t status, uint32_t ctl)
