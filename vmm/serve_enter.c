@@ -58,7 +58,7 @@ struct folders {
 
 /* @file's folder, or @file itself; false: no memory */
 static bool add_folder(struct folders *f, const char *file, bool itself,
-		       int may)
+		       enum wall_folder_use may)
 {
 	char *path = strdup(file), *slash = path ? strrchr(path, '/') : NULL;
 

@@ -53,13 +53,14 @@ struct walls_opts {
 };
 
 /* What may be done in a folder and below it */
+enum wall_folder_use {
+	FOLDER_SOCKETS,  /* made and removed */
+	FOLDER_FILES,    /* and files opened */
+	FOLDER_CAPTURES, /* files made, removed and renamed */
+};
 struct wall_folder {
 	const char *path; /* borrowed */
-	enum {
-		FOLDER_SOCKETS,  /* made and removed */
-		FOLDER_FILES,    /* and files opened */
-		FOLDER_CAPTURES, /* and made and renamed */
-	} may;
+	enum wall_folder_use may;
 };
 
 struct walls {
