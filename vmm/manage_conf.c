@@ -419,6 +419,14 @@ static int take_root(struct conf *c, json_t *root)
 	return r == 0 ? check_ties(c) : r;
 }
 
+/* An error is one line, whatever names are in it. */
+static void one_line(char *err, size_t errlen)
+{
+	for (size_t i = 0; i < errlen && err[i]; i++)
+		if ((unsigned char)err[i] < ' ' || err[i] == 0x7f)
+			err[i] = '?';
+}
+
 int conf_parse(const char *name, const char *text, char *err, size_t errlen,
 	       struct policy *ret)
 {
@@ -431,16 +439,19 @@ int conf_parse(const char *name, const char *text, char *err, size_t errlen,
 	if (!root) {
 		snprintf(err, errlen, "%s:%d:%d: %s: correct the JSON", name,
 			 e.line, e.column, e.text);
+		one_line(err, errlen);
 		return r;
 	}
 	r = take_root(&c, root);
 	json_decref(root);
 	if (r == -ENOMEM)
 		snprintf(err, errlen, "%s: out of memory: try again", name);
-	if (r < 0)
+	if (r < 0) {
+		one_line(err, errlen);
 		policy_free(&c.p);
-	else
+	} else {
 		*ret = c.p;
+	}
 	return r;
 }
 

@@ -45,6 +45,7 @@ static void a_mistake_has_a_place(void **state)
 		{RULES(M "\"deny\":true}"), "f:3:1: rule: several of give"},
 		{RULES(M "\"deny\":false}"), "f:3:24: deny: false says"},
 		{RULES("7"), "f:3:1: rules: not an object"},
+		{"{\"vm\\ns\": {}}", "f:1:1: vm?s: unknown key"},
 		{RULES(M "\"at\":31}"), "f:3:24: at: out of range: write 1 "},
 		{RULES(M "\"at\":\"1\"}"), "f:3:24: at: not an integer"},
 		{RULES(M "\"port\":1}"), "f:3:24: port: unknown key"},
