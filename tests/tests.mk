@@ -67,12 +67,20 @@ $(B)/fuzz/$(2): $(B)/obj/tests/fuzz/$(2).o $(B)/obj/tests/fuzz/fuzz.o \
 	@echo "  LD      $$@"
 	$(Q)$$(CC) $$(LDFLAGS) $$(FUZZ_LINK) -o $$@ $$^ $$(TEST_LIBS) $$(PROG_LIBS) \
 		$$(LIBS)
+# without an engine: it runs what is in fixtures/fuzz
+$(B)/fuzzreplay/$(2): $(B)/obj/tests/fuzz/$(2).o $(B)/obj/tests/fuzz/fuzz.o \
+		$(B)/obj/tests/fuzz/replay.o $(or $(below_$(1)),$(below_lib))
+	@mkdir -p $$(@D)
+	@echo "  LD      $$@"
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(TEST_LIBS) $$(PROG_LIBS) $$(LIBS)
 endef
 $(foreach t,$(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC)),\
 	$(eval $(call fuzz_rule,$(call layer_of,$(t)),$(t))))
 # where an operation begins
-$(B)/fuzz/emu_fuzz: LDFLAGS += -Wl,--wrap=td_gather
-.PHONY: fuzz-build fuzz fuzz-coverage fuzz-afl
+$(B)/fuzz/emu_fuzz $(B)/fuzzreplay/emu_fuzz: LDFLAGS += -Wl,--wrap=td_gather
+.PHONY: fuzz-build fuzz-replay fuzz fuzz-coverage fuzz-afl
+fuzz-replay: $(patsubst fixtures/fuzz/%/,$(B)/fuzzreplay/%,\
+	$(wildcard fixtures/fuzz/*/))
 fuzz-build: $(FUZZ)
 T ?= 60
 fuzz:

@@ -171,8 +171,13 @@ heading "installation"
 results "install" env B="$B" CC=gcc tests/check/install_test.sh
 if [ "$kind" != quick ]; then
 	heading "unit tests with sanitizers"
-	step "build with ASan and UBSan" build asan all unit-build linked-programs
+	step "build with ASan and UBSan" build asan all unit-build \
+		linked-programs fuzz-replay
 	units asan "$B/asan"
+	for dir in fixtures/fuzz/*/; do
+		t=$(basename "$dir")
+		step "inputs asan $t" timeout 120 "$B/asan/fuzzreplay/$t" "$dir"
+	done
 	commands asan "$B/asan"
 	results "traces asan" tests/trace/replay.sh "$B/asan"
 	linked "$B/asan"
