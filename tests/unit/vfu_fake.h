@@ -89,6 +89,7 @@ int vxhci_create(const char *slot_option, const struct vxhci_ops *ops,
 	return 0;
 }
 
+struct hostusb_share;
 int embed_create(const char *slot_option, const struct vxhci_ops *ops,
 		 void *opaque, struct vxhci_record *r,
 		 struct hostusb_share *share, char *errbuf, size_t errlen,
