@@ -104,6 +104,17 @@ int embed_create(const char *slot_option, const struct vxhci_ops *ops,
 	return vxhci_create(slot_option, ops, opaque, errbuf, errlen, ret_v);
 }
 
+int embed_attach_fds(struct vxhci *v, const int *fds, unsigned n,
+		     const char *device, const char *rule, char *errbuf,
+		     size_t errlen, unsigned *ret_id);
+int embed_attach_fds(struct vxhci *v, const int *fds, unsigned n,
+		     const char *device, const char *rule, char *errbuf,
+		     size_t errlen, unsigned *ret_id)
+{
+	(void)n;
+	return vxhci_attach_fd(v, fds[0], device, rule, errbuf, errlen, ret_id);
+}
+
 static void fake_release(struct vxhci *v, bool all)
 {
 	for (unsigned i = 0; i < FAKE_MAX_MAPS; i++) {
