@@ -56,7 +56,8 @@ net='sys/socket.h sys/un.h netinet/* jansson.h'
 set -f
 layer emu 'emu' "$usb $net pthread.h threads.h fcntl.h dirent.h poll.h stdio_ext.h"
 layer pmapper 'pmapper emu' "$usb $net"
-layer hostusb 'hostusb pmapper emu' "$net"
+# between its own processes: hostusb/packet.h
+layer hostusb 'hostusb pmapper emu' "sys/un.h netinet/* jansson.h"
 layer devices 'devices pmapper emu' "$usb $net"
 layer vmm 'vmm hostusb devices pmapper emu' "$usb"
 # a file of bhyve's: the library's public header, and bhyve's own
