@@ -40,7 +40,8 @@ endif
 
 WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wvla -Wformat=2 -Werror
-OPT ?= -O2 -g
+# what only finds faults is built in half the time
+OPT ?= $(if $(filter asan tsan fuzz,$(SAN)),-O1 -g1,-O2 -g)
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread

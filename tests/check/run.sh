@@ -56,7 +56,7 @@ build() {
 	shift
 	case $build_to in
 	gcc) make -s -k -j2 B="$B" CC=gcc "$@" ;;
-	clang) make -s -k -j2 B="$B/clang" CC=clang "$@" ;;
+	clang) make -s -k -j2 B="$B/clang" CC=clang OPT=-O1 "$@" ;;
 	asan | tsan) make -s -k -j2 B="$B/$build_to" SAN="$build_to" CC=gcc "$@" ;;
 	esac
 }
