@@ -22,6 +22,7 @@
 #define MAX_ELEMS (512u << 10)   /* TRB records held by TDs, a controller */
 #define RUN_TRBS 1024u           /* TRBs read in one slice of xhci_run() */
 #define RUN_CMDS 16u             /* commands in one slice */
+#define STARVED_NS 10000000u     /* until memory is asked for once more */
 #define NDCI 32u
 #define NOTE_TYPES 16u /* of device notifications */
 
@@ -198,6 +199,7 @@ struct xhci {
 	bool notify;          /* there are events due, notify.c */
 	bool wrap_due;        /* one of them: MFINDEX Wrap */
 	bool starved;         /* a ring waits for a TD of the pool */
+	uint64_t starved_at;  /* and is served again then, if not before */
 	struct xhci_tap *tap; /* owned; NULL: nobody listens */
 	struct xhci_stats stats;
 	ACCOUNT_DO(struct xhci_account account;)

@@ -42,6 +42,16 @@ static void td_remove(struct xhci_epq *q, struct xhci_td *td)
 	}
 }
 
+/* Until a TD ends; or for a while, where none is left that could. */
+static void epq_starve(struct xhci *x)
+{
+	if (x->starved)
+		return;
+	x->starved = true;
+	x->starved_at = x->ops->now_ns(x->host) + STARVED_NS;
+	timer_update(x);
+}
+
 void epq_drop_done(struct xhci_epq *q)
 {
 	struct xhci_td *td, *next;
@@ -252,7 +262,7 @@ static bool epq_fetch(struct xhci_epq *q, unsigned *budget)
 	bool was_short = q->resume_short;
 
 	if (!td) {
-		x->starved = true;
+		epq_starve(x);
 		return false;
 	}
 	if (q->fetch.deq == q->deq.deq) {
@@ -261,7 +271,7 @@ static bool epq_fetch(struct xhci_epq *q, unsigned *budget)
 	}
 	switch (td_gather(x, q, td, budget)) {
 	case TD_NO_MEMORY:
-		x->starved = true;
+		epq_starve(x);
 		td_put(x, td);
 		return false;
 	case TD_NOTHING:

@@ -63,6 +63,8 @@ void timer_update(struct xhci *x)
 		at = iso;
 	if (x->cmd.cancel_at < at)
 		at = x->cmd.cancel_at;
+	if (x->starved && x->starved_at < at)
+		at = x->starved_at;
 	if ((x->usbcmd & CMD_EWE) && xhci_running(x)) {
 		wrap = x->run_ns +
 		       (x->wrap_uf - x->mfindex_base) * MICROFRAME_NS;
@@ -98,6 +100,10 @@ void xhci_timer(struct xhci *x)
 	if ((x->usbcmd & CMD_EWE) && mfindex_now(x) >= x->wrap_uf) {
 		wrap_next(x);
 		mfindex_tell_wrap(x);
+	}
+	if (x->starved && now >= x->starved_at) {
+		x->starved = false;
+		ep_resume_all(x);
 	}
 	isoch_timer(x, now);
 	command_timer(x, now);

@@ -20,6 +20,13 @@ below_vmm := $(B)/libvmm.a $(B)/libdevices.a $(B)/libhostusb.a \
 below_vfu = $(call obj,$(filter-out vmm/main.c,$(PROG_SRC)) \
 	$(wildcard tests/lib/vfu_*.c)) $(below_vmm)
 below_lib = $(call obj,$(TESTLIB_SRC)) $(below_vmm)
+# tests in which calls of the system fail: those of the project's objects alone
+below_fail = $(call obj,$(TESTLIB_SRC)) $(B)/fail.a
+$(B)/fail.a: $(call obj,$(filter-out vmm/main.c,$(SRC))) tests/lib/fail.syms
+	@echo "  AR      $@"
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+	$(Q)$(OBJCOPY) --redefine-syms=tests/lib/fail.syms $@
 
 define unit_rule
 $(B)/tests/$(2): $(B)/obj/tests/unit/$(2).o $(below_$(1))
