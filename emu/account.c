@@ -55,6 +55,8 @@ void account_end(const struct xhci *x)
 	ACCOUNT(a->taken == a->returned,
 		"%llu transfers were taken by devices, %llu came back",
 		(unsigned long long)a->taken, (unsigned long long)a->returned);
+	ACCOUNT(x->bytes_flight == 0, "%llu bytes are in flight at the end",
+		(unsigned long long)x->bytes_flight);
 	ACCOUNT(a->bytes_taken == a->bytes_returned,
 		"%llu bytes were lent to devices, %llu came back",
 		(unsigned long long)a->bytes_taken,

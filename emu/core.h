@@ -19,6 +19,7 @@
 #define EPQ_MAX_ISOCH 512u       /* the same, isochronous */
 #define EPQ_MAX_BYTES (8u << 20) /* bytes in flight a transfer ring */
 #define MAX_TDS 4096u            /* TDs in flight a controller */
+#define MAX_BYTES (64u << 20)    /* bytes in flight a controller */
 #define MAX_ELEMS (512u << 10)   /* TRB records held by TDs, a controller */
 #define RUN_TRBS 1024u           /* TRBs read in one slice of xhci_run() */
 #define RUN_CMDS 16u             /* commands in one slice */
@@ -196,11 +197,12 @@ struct xhci {
 	uint32_t nstreams;       /* stream rings in use */
 	struct xhci_td *td_free; /* pool */
 	uint32_t nflight, ntds, nelems;
-	bool notify;          /* there are events due, notify.c */
-	bool wrap_due;        /* one of them: MFINDEX Wrap */
-	bool starved;         /* a ring waits for a TD of the pool */
-	uint64_t starved_at;  /* and is served again then, if not before */
-	struct xhci_tap *tap; /* owned; NULL: nobody listens */
+	uint64_t bytes_flight; /* lent to devices */
+	bool notify;           /* there are events due, notify.c */
+	bool wrap_due;         /* one of them: MFINDEX Wrap */
+	bool starved;          /* a ring waits for a TD of the pool */
+	uint64_t starved_at;   /* and is served again then, if not before */
+	struct xhci_tap *tap;  /* owned; NULL: nobody listens */
 	struct xhci_stats stats;
 	ACCOUNT_DO(struct xhci_account account;)
 };

@@ -241,6 +241,7 @@ void td_submit(struct xhci_epq *q, struct xhci_td *td)
 			s->x->nflight++;
 			s->x->stats.tds++;
 			q->bytes_flight += td->xfer.length;
+			s->x->bytes_flight += td->xfer.length;
 			ACCOUNT_DO(s->x->account.taken++;)
 			ACCOUNT_DO(s->x->account.bytes_taken +=
 				   td->xfer.length;)
@@ -326,6 +327,10 @@ static bool epq_work(struct xhci_epq *q, unsigned *budget)
 			return false;
 		if (ep->info.type == USB_CONTROL && q->head)
 			return false; /* one request at a time */
+		if (ep->slot->x->bytes_flight >= MAX_BYTES) {
+			epq_starve(ep->slot->x);
+			return false;
+		}
 		if (*budget == 0)
 			return true;
 		if (!epq_fetch(q, budget)) {
@@ -374,6 +379,7 @@ void xhci_xfer_done(struct xhci *x, struct usb_xfer *t)
 		t->actual = t->length;
 	x->nflight--;
 	q->bytes_flight -= t->length;
+	x->bytes_flight -= t->length;
 	x->stats.bytes += t->actual;
 	td->state = TD_DONE;
 	td_drop_holds(x, td);

@@ -369,6 +369,22 @@ void xhci_resume(struct xhci *x)
 	xhci_kick(x);
 }
 
+void xhci_get_limits(struct xhci_limits *ret)
+{
+	*ret = (struct xhci_limits){.tds = MAX_TDS,
+				    .ring_tds = EPQ_MAX_TDS,
+				    .bytes = MAX_BYTES,
+				    .ring_bytes = EPQ_MAX_BYTES,
+				    .td_trbs = TD_MAX_TRBS,
+				    .run_trbs = RUN_TRBS,
+				    .run_commands = RUN_CMDS};
+}
+
+uint64_t xhci_bytes_in_flight(const struct xhci *x)
+{
+	return x->bytes_flight;
+}
+
 unsigned xhci_in_flight(const struct xhci *x)
 {
 	return x->nflight;

@@ -213,6 +213,20 @@ void xhci_port_wake(struct xhci *x, unsigned port);
  */
 void xhci_xfer_done(struct xhci *x, struct usb_xfer *t);
 
+/* What a controller holds and does at most, docs/limits.md. */
+struct xhci_limits {
+	uint32_t tds;        /* in flight */
+	uint32_t ring_tds;   /* in flight a transfer ring; isochronous: more */
+	uint64_t bytes;      /* in flight, but for the TD that goes beyond */
+	uint64_t ring_bytes; /* the same a transfer ring */
+	uint32_t td_trbs;    /* of one TD */
+	uint32_t run_trbs;   /* read by one xhci_run() */
+	uint32_t run_commands;
+};
+void xhci_get_limits(struct xhci_limits *ret);
+/* Bytes that devices hold. */
+uint64_t xhci_bytes_in_flight(const struct xhci *x);
+
 /* Counters since creation, for status and for the bench. */
 struct xhci_stats {
 	uint64_t trb_reads; /* TRBs read whole */

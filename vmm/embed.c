@@ -13,7 +13,6 @@
 #include "emu/account.h"
 #include "vmm/record.h"
 
-#define DISPATCH_ROUNDS 4        /* slices of work in a vxhci_dispatch() */
 #define DESTROY_POLL_NS 10000000 /* wait for a transfer's end, 10 ms */
 #define DESTROY_WARN_POLLS 100u  /* about a second: say who is waited for */
 
@@ -44,7 +43,7 @@ bool embed_run_slices(struct vxhci *v)
 {
 	bool more = true;
 
-	for (int i = 0; more && i < DISPATCH_ROUNDS; i++) {
+	for (unsigned i = 0; more && i < DISPATCH_ROUNDS; i++) {
 		v->kicked = false;
 		more = pmapper_run(v->pm);
 		/*
@@ -481,6 +480,7 @@ void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret)
 		.copied_bytes = v->copied,
 		.allocs = s->pool_allocs,
 		.in_flight = xhci_in_flight(v->x),
+		.bytes_in_flight = xhci_bytes_in_flight(v->x),
 	};
 	embed_leave(v);
 }

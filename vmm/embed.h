@@ -25,6 +25,7 @@
 #include "vmm/vxhci.h"
 
 #define EMBED_MAX_DEVS 64u /* that are asked for */
+#define DISPATCH_ROUNDS 4u /* slices of work in a vxhci_dispatch() */
 
 /* A device that was asked for, from then until it is given back. */
 struct embed_dev {

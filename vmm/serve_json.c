@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "vmm/embed.h"
 #include "vmm/serve_impl.h"
 
 static json_t *text(const char *s)
@@ -97,19 +98,38 @@ static json_t *counters_of(struct vxhci *v)
 	struct vxhci_stats s;
 
 	vxhci_get_stats(v, &s);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "transfers", number(s.transfers), "bytes",
 			 number(s.bytes), "errors", number(s.errors),
 			 "commands", number(s.commands), "events",
 			 number(s.events), "interrupts", number(s.interrupts),
 			 "port-resets", number(s.port_resets), "in-flight",
-			 number(s.in_flight));
+			 number(s.in_flight), "bytes-in-flight",
+			 number(s.bytes_in_flight));
+}
+
+/* docs/limits.md */
+static json_t *limits_of(void)
+{
+	struct xhci_limits x;
+
+	xhci_get_limits(&x);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "in-flight", number(x.tds), "ring-in-flight",
+			 number(x.ring_tds), "bytes-in-flight", number(x.bytes),
+			 "ring-bytes-in-flight", number(x.ring_bytes),
+			 "td-trbs", number(x.td_trbs), "turn-trbs",
+			 number(x.run_trbs * DISPATCH_ROUNDS), "turn-commands",
+			 number(x.run_commands * DISPATCH_ROUNDS),
+			 "memory-ranges", number(DMA_MAX_RANGES),
+			 "log-lines-a-second", number(SERVE_LOG_RATE),
+			 "control-clients", number(CONTROL_MAX_CLIENTS));
 }
 
 json_t *serve_json_controller(struct serve_ctl *c)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "slot", c->name, "socket",
-			 c->path ? text(c->path) : json_null(), "ports",
-			 ports_of(c->v), "devices", devices_of(c->v),
-			 "counters", counters_of(c->v));
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "slot", c->name,
+			 "socket", c->path ? text(c->path) : json_null(),
+			 "ports", ports_of(c->v), "devices", devices_of(c->v),
+			 "counters", counters_of(c->v), "limits", limits_of());
 }

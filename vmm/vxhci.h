@@ -382,7 +382,8 @@ struct vxhci_stats {
 	uint64_t port_resets, trb_reads, trb_peeks, copied_bytes, allocs;
 	uint32_t in_flight;
 	uint32_t reserved32;
-	uint64_t reserved[16]; /* for later versions; they read as 0 */
+	uint64_t bytes_in_flight;
+	uint64_t reserved[15]; /* for later versions; they read as 0 */
 };
 void vxhci_get_stats(struct vxhci *v, struct vxhci_stats *ret);
 

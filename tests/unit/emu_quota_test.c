@@ -75,6 +75,36 @@ static void transfers_in_flight_are_limited(void **state)
 	fake_free(f);
 }
 
+/* TDs of many bytes: what the devices have of them is limited as well. */
+static void bytes_in_flight_are_limited(void **state)
+{
+	enum { NSLOTS = 12, NTDS = 8, TRBS = 16 };
+	const uint32_t td_bytes = TRBS * 65536;
+	struct fake *f = crowd(NSLOTS);
+	uint64_t at = RING, done = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < NTDS * TRBS; i++)
+		at = put(f, at, BUF, 65536,
+			 T(NORMAL) | TRB_C |
+				 (i % TRBS < TRBS - 1 ? TRB_CH : 0));
+	ring_all(f, NSLOTS);
+	assert_in_range(xhci_bytes_in_flight(f->x), MAX_BYTES,
+			MAX_BYTES + td_bytes);
+	while (xhci_in_flight(f->x)) {
+		for (unsigned p = 1; p <= NSLOTS; p++)
+			for (unsigned k = 0; k < 3 && f->dev[p].nheld; k++) {
+				dev_end(&f->dev[p], 0, USB_OK, td_bytes);
+				done++;
+			}
+		run(f);
+		assert_true(xhci_bytes_in_flight(f->x) <= MAX_BYTES + td_bytes);
+	}
+	assert_int_equal(done, NSLOTS * NEPS * NTDS);
+	assert_int_equal(xhci_bytes_in_flight(f->x), 0);
+	fake_free(f);
+}
+
 /* TDs as long as can be: their records are limited too. */
 static void records_of_long_tds_are_limited(void **state)
 {
@@ -167,6 +197,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(transfers_in_flight_are_limited),
+		cmocka_unit_test(bytes_in_flight_are_limited),
 		cmocka_unit_test(records_of_long_tds_are_limited),
 		cmocka_unit_test(no_allocation_once_warm),
 		cmocka_unit_test(rings_take_turns),
