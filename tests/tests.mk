@@ -170,6 +170,7 @@ format:
 	@tests/check/format.sh -i
 
 # what drives a built-in device while it is captured, for fixtures/captures
+$(B)/trace/capture: LDFLAGS += -Wl,--wrap=usb_dev_complete
 $(B)/trace/%: $(B)/obj/tests/trace/%.o $(below_lib)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"

@@ -21,6 +21,7 @@ struct trace_opt {
 
 struct trace_stats {
 	unsigned control, bulk, interrupt, isoch; /* transfers compared */
+	unsigned bad_packets;                     /* of the isochronous ones */
 	unsigned packets, stalls, errors, shorts, cancels, unplugs, streams;
 	unsigned open; /* had no end, and had none here */
 	uint64_t bytes;

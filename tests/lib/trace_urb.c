@@ -266,6 +266,7 @@ static bool check_packets(struct trace *t, const struct trace_urb *u)
 			return false;
 		gpa += len;
 		t->st->packets++;
+		t->st->bad_packets += p->status != USB_OK;
 		t->st->bytes += actual;
 	}
 	return true;

@@ -16,6 +16,7 @@
 #define TRB_SIA (1u << 31)
 #define PAGE 4096u
 #define ISO_TDS 12u
+#define FAULTS 6u /* kinds of them, see fault[] */
 
 /* DCIs of the pairs of endpoints: bulk, isochronous, interrupt */
 enum { BULK = 2, ISO = 4, INTR = 6, IN = 1 };
@@ -27,6 +28,54 @@ static struct gdrv d;
 static struct gdrv_dev *v;
 static uint64_t page;
 static enum usb_speed speed;
+
+/* What goes wrong on the way, to the transfers of one endpoint */
+static struct {
+	uint8_t ep;      /* 0: none */
+	unsigned n;      /* transfers that have ended there */
+	uint32_t actual; /* bytes that come through all the same */
+} faulty;
+static const struct fault {
+	enum usb_status status;
+	int cc;
+} fault[FAULTS] = {
+	{USB_OK, CC_SUCCESS},
+	{USB_ERROR, CC_TRANSACTION},
+	{USB_BABBLE, CC_BABBLE},
+	{USB_MISSED, CC_MISSED_SERVICE},
+	{USB_OVERRUN, 31 /* Isoch Buffer Overrun */},
+	{USB_OK, CC_SUCCESS},
+};
+
+void __real_usb_dev_complete(struct usb_dev *dev, struct usb_xfer *t,
+			     enum usb_status status, uint32_t actual);
+void __wrap_usb_dev_complete(struct usb_dev *dev, struct usb_xfer *t,
+			     enum usb_status status, uint32_t actual);
+
+/* The bus between zero and its port: nothing else of zero's goes wrong. */
+void __wrap_usb_dev_complete(struct usb_dev *dev, struct usb_xfer *t,
+			     enum usb_status status, uint32_t actual)
+{
+	const struct fault *f = &fault[faulty.n % FAULTS];
+
+	if (!faulty.ep || t->ep != faulty.ep || status != USB_OK) {
+		__real_usb_dev_complete(dev, t, status, actual);
+		return;
+	}
+	faulty.n++;
+	if (f->status != USB_OK) {
+		bool none = f->status == USB_MISSED;
+
+		actual = none ? 0 : faulty.actual;
+		if (t->npackets) {
+			t->packet[0].status = f->status;
+			t->packet[0].actual = actual;
+		} else {
+			status = f->status;
+		}
+	}
+	__real_usb_dev_complete(dev, t, status, actual);
+}
 
 static void must(bool ok, const char *what)
 {
@@ -140,6 +189,26 @@ static uint16_t bulk_mps(void)
 					 : 64;
 }
 
+static void recover(unsigned dci)
+{
+	must(gdrv_reset_ep(v, dci, false) == CC_SUCCESS, "a reset");
+	must(gdrv_set_dequeue(v, dci, 0) == CC_SUCCESS, "a dequeue");
+	v->ring[dci]->state = RING_RUNNING;
+}
+
+/* No answer, at the second transfer; and on with it. */
+static void no_answer(unsigned dci, uint32_t len, uint32_t actual)
+{
+	faulty.ep = (uint8_t)(dci / 2 | (dci & 1 ? USB_DIR_IN : 0));
+	faulty.n = 0;
+	faulty.actual = actual;
+	transfer(dci, len, CC_SUCCESS);
+	transfer(dci, len, CC_TRANSACTION);
+	faulty.ep = 0;
+	recover(dci);
+	transfer(dci, len, CC_SUCCESS);
+}
+
 /* Whole and odd lengths, none; a halt, which is cleared. */
 static void bulk(void)
 {
@@ -154,9 +223,7 @@ static void bulk(void)
 	}
 	control(CC_SUCCESS, 0x02, 3, 0, 0x81, 0);
 	transfer(BULK + IN, 512, CC_STALL);
-	must(gdrv_reset_ep(v, BULK + IN, false) == CC_SUCCESS, "a reset");
-	must(gdrv_set_dequeue(v, BULK + IN, 0) == CC_SUCCESS, "a dequeue");
-	v->ring[BULK + IN]->state = RING_RUNNING;
+	recover(BULK + IN);
 	control(CC_SUCCESS, 0x02, 1, 0, 0x81, 0);
 	transfer(BULK + IN, 512, CC_SUCCESS);
 	for (uint32_t i = 0; i < 256; i++)
@@ -164,6 +231,15 @@ static void bulk(void)
 	control(CC_SUCCESS, 0x40, 0x5b, 0, 0, 200);
 	guestmem_set(&gm, page, 0, PAGE);
 	control(CC_SUCCESS, 0xc0, 0x5c, 0, 0, 200);
+	no_answer(BULK + IN, 3 * bulk_mps(), bulk_mps());
+	guestmem_set(&gm, page, 0, PAGE);
+	no_answer(BULK, 2 * bulk_mps(), bulk_mps());
+}
+
+static void drop_isoch(void)
+{
+	must(gdrv_drop_ep(v, ISO) == CC_SUCCESS, "Drop");
+	must(gdrv_drop_ep(v, ISO + IN) == CC_SUCCESS, "Drop");
 }
 
 static void isoch(void)
@@ -183,8 +259,23 @@ static void isoch(void)
 		end(ISO, out[i], CC_SUCCESS);
 		end(ISO + IN, in[i], CC_SUCCESS);
 	}
-	must(gdrv_drop_ep(v, ISO) == CC_SUCCESS, "Drop");
-	must(gdrv_drop_ep(v, ISO + IN) == CC_SUCCESS, "Drop");
+}
+
+/* Packets that come damaged, too long, too late, or not at all */
+static void isoch_errors(bool in)
+{
+	unsigned dci = in ? ISO + IN : ISO;
+	uint32_t td[2 * FAULTS];
+
+	faulty.ep = (uint8_t)(dci / 2 | (in ? USB_DIR_IN : 0));
+	faulty.n = 0;
+	faulty.actual = in ? 24 : 0;
+	for (uint32_t i = 0; i < 2 * FAULTS; i++)
+		td[i] = post(dci, page, 96 + 4 * i);
+	ring(dci);
+	for (uint32_t i = 0; i < 2 * FAULTS; i++)
+		end(dci, td[i], fault[i % FAULTS].cc);
+	faulty.ep = 0;
 }
 
 static void interrupts(void)
@@ -196,6 +287,7 @@ static void interrupts(void)
 		transfer(INTR, 64 - i, CC_SUCCESS);
 		transfer(INTR + IN, 64, CC_SUCCESS);
 	}
+	no_answer(INTR + IN, 64, 0);
 }
 
 /* What goes in comes out: short packets; some wait in vain. */
@@ -223,6 +315,33 @@ static void loopback(void)
 	ring(BULK + IN);
 	transfer(BULK, 17, CC_SUCCESS);
 	end(BULK + IN, td[0], CC_SHORT_PACKET);
+	transfer(BULK, 40, CC_SUCCESS);
+	transfer(BULK + IN, 24, CC_BABBLE); /* more than is asked for */
+	recover(BULK + IN);
+}
+
+/* What comes back is less than there is room for, more, or nothing. */
+static void isoch_loopback(void)
+{
+	static const uint32_t room[] = {100, 40, 60, 59, 0, 80};
+	static const int cc[] = {CC_SHORT_PACKET, CC_BABBLE, CC_SUCCESS,
+				 CC_BABBLE,       CC_BABBLE, CC_SHORT_PACKET};
+	uint32_t out[5], in[6];
+
+	control(CC_SUCCESS, 1, 11, 1, 0, 0);
+	configure(ISO, EPT_ISOCH_OUT, 200, 3);
+	for (unsigned i = 0; i < 5; i++)
+		out[i] = post(ISO, page, 60);
+	ring(ISO);
+	for (unsigned i = 0; i < 5; i++)
+		end(ISO, out[i], CC_SUCCESS);
+	for (unsigned i = 0; i < 6; i++)
+		in[i] = post(ISO + IN, page + 2048, room[i]);
+	ring(ISO + IN);
+	for (unsigned i = 0; i < 6; i++)
+		end(ISO + IN, in[i], cc[i]);
+	drop_isoch();
+	control(CC_SUCCESS, 1, 11, 0, 0, 0);
 }
 
 /* Gone while it has transfers */
@@ -270,8 +389,12 @@ int main(int argc, char **argv)
 	descriptors();
 	bulk();
 	isoch();
+	isoch_errors(false);
+	isoch_errors(true);
+	drop_isoch();
 	interrupts();
 	loopback();
+	isoch_loopback();
 	unplug();
 	must(gdrv_ok(&d), "the controller did wrong");
 	gdrv_vx_fini(&e);

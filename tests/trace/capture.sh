@@ -48,3 +48,4 @@ for what; do
 		;;
 	esac
 done
+"$TOP/tests/trace/sums.sh" --update
