@@ -1,13 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# replay.sh BUILD [quick] - runs recordings again: those of fixtures/recordings,
-# and, but for `quick`, of every test that drives a controller, made now
-# (BUILD/tests/lib_*_test). With $VXHCI_RECORDINGS, a folder with captures of
+# replay.sh BUILD [quick] - the trace suite: the fixtures are what they were
+# (sums.sh), recordings run again, those of fixtures/recordings ten times each,
+# and captures both ways, those of fixtures/captures (BUILD/tests/lib_trace_test).
+# But for `quick`, recordings of every test that drives a controller as well, made
+# now (BUILD/tests/lib_*_test). With $VXHCI_RECORDINGS, a folder with captures of
 # devices, or one named captures in a folder beside this one, those are run both
 # ways too (BUILD/tests/lib_trace_test). Prints `ok` and `FAILED` lines.
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=$1 KIND=${2:-full}
+. "$TOP/tests/rig/lib.sh"
 VXHCI=${VXHCI:-$BUILD/vxhci}
 TIMES=10 # each fixture
 work=$(mktemp -d "${TMPDIR:-/tmp}/vxhci-trace.XXXXXX") || exit 1
@@ -38,11 +41,18 @@ captures() {
 		timeout 60 "$BUILD/tests/lib_trace_test" "$f" >"$work/out" 2>&1
 		rc=$?
 		case $(head -n 1 "$work/out") in
+		ok*) ran=$((ran + 1)) ;;
 		refused*) name="$name is refused:$(sed 's/.*: it/ it/' "$work/out")" ;;
 		esac
 		verdict $rc "$name"
 	done <"$work/list"
+	echo "        $ran of $(wc -l <"$work/list") captures run both ways"
 }
+
+"$TOP/tests/trace/sums.sh" || bad=1
+timeout 100 "$BUILD/tests/lib_trace_test" "$TOP"/fixtures/captures/*.pcap* \
+	>"$work/out" 2>&1
+verdict $? "captures, $(grep -c '^ok ' "$work/out"), both ways"
 
 for f in "$TOP"/fixtures/recordings/*.vxrec; do
 	[ -e "$f" ] || continue
@@ -52,8 +62,10 @@ for f in "$TOP"/fixtures/recordings/*.vxrec; do
 		set -- "$@" "$f"
 		n=$((n + 1))
 	done
+	began=$(now_ms)
 	timeout 60 "$VXHCI" replay "$@" >"$work/out" 2>&1
-	verdict $? "recording $(basename "$f" .vxrec), $TIMES times"
+	verdict $? "recording $(basename "$f" .vxrec), $TIMES times, in $((\
+		$(now_ms) - began)) ms"
 	# what was recorded has its end; a fixture that was cut off tells less
 	! grep -q 'cut off\|ends there' "$work/out" ||
 		verdict "cut off" "recording $(basename "$f" .vxrec) is whole"
