@@ -296,7 +296,13 @@ static int read_stream(FILE *f, struct capture *c, char *err, size_t errlen)
 			 text);
 		return -EINVAL;
 	}
-	rc = read_records(r, p, err, errlen);
+	/* there are bytes, if none: what has none points at them too */
+	rc = grow((void **)&c->bytes, &r->cap_bytes, 0, 1, 1,
+		  CAPTURE_MAX_BYTES);
+	if (rc < 0)
+		record_error(r, rc, err, errlen);
+	else
+		rc = read_records(r, p, err, errlen);
 	pcap_close(p); /* and the stream */
 	free(r);
 	return rc;

@@ -24,13 +24,13 @@ static const struct capture_packet *next_packet(struct replay *r,
 
 	*ret_wait = false;
 	while ((x = entry(r, q)) != NULL) {
-		const struct capture_packet *p =
-			&r->c->packets[x->packet + q->off];
+		const struct capture_packet *p;
 
 		if (q->off >= x->npackets) {
 			replay_use(r, q, q->xfer[q->pos]);
 			continue;
 		}
+		p = &r->c->packets[x->packet + q->off];
 		*ret_wait =
 			x->end != CAPTURE_ENDED && p->status == USB_CANCELLED;
 		return *ret_wait ? NULL : p;

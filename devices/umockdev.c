@@ -21,26 +21,43 @@ struct block {
 	enum usb_speed speed;
 };
 
+/* All of @f and a NUL. 0, -EIO, -EFBIG or -ENOMEM */
+static int read_all(FILE *f, char **ret_text)
+{
+	size_t len = 0, room = 0, n = 1;
+	char *text = NULL, *more;
+
+	while (n > 0) {
+		room = room ? room * 2 : 16u << 10;
+		more = len <= MAX_FILE ? realloc(text, room + 1) : NULL;
+		if (more == NULL) {
+			free(text);
+			return len <= MAX_FILE ? -ENOMEM : -EFBIG;
+		}
+		text = more;
+		n = fread(text + len, 1, room - len, f);
+		len += n;
+	}
+	if (ferror(f)) {
+		free(text);
+		return -EIO;
+	}
+	text[len] = '\0';
+	*ret_text = text;
+	return 0;
+}
+
 static char *read_text(const char *path, int *ret_err)
 {
 	FILE *f = fopen(path, "rbe");
 	char *text = NULL;
-	size_t n;
 
-	*ret_err = f ? -ENOMEM : -errno;
-	if (f == NULL)
+	if (f == NULL) {
+		*ret_err = -errno;
 		return NULL;
-	text = malloc(MAX_FILE + 1);
-	if (text != NULL) {
-		n = fread(text, 1, MAX_FILE + 1, f);
-		*ret_err = ferror(f) ? -EIO : n > MAX_FILE ? -EFBIG : 0;
-		text[n > MAX_FILE ? MAX_FILE : n] = '\0';
 	}
+	*ret_err = read_all(f, &text);
 	fclose(f);
-	if (*ret_err < 0) {
-		free(text);
-		text = NULL;
-	}
 	return text;
 }
 
