@@ -29,11 +29,15 @@ one() {
 	FUZZ_SEEDS=$dir/seeds "$bin" >/dev/null 2>&1 || true
 	stored=fixtures/fuzz/$name
 	[ -d "$stored" ] || stored=
+	max=1500
+	case $name in
+	devices_replay_fuzz | vmm_record_fuzz) max=8192 ;;
+	esac
 	# one input takes no longer than 25 s, whatever else this machine does
 	status=0
 	# shellcheck disable=SC2086
 	"$bin" -max_total_time="$T" -timeout=25 -rss_limit_mb=2048 \
-		-max_len=1500 -print_final_stats=1 -verbosity=1 \
+		-max_len=$max -print_final_stats=1 -verbosity=1 \
 		-artifact_prefix="$dir/failed/" "$dir/corpus" $stored \
 		"$dir/seeds" >"$dir/log" 2>&1 || status=$?
 	execs=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$dir/log")
