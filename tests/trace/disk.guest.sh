@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # disk.guest.sh - what a guest does while it is recorded: finds its disk, reads
-# and writes it, lets it sleep and wakes it (uas cannot), and lets the driver go.
+# and writes it, lets it sleep and wakes it (uas cannot), reads what is typed and
+# plays and records sound (ALL), and lets the driver go.
 
 K="linux $KERNEL:"
 find_disk() { disk=$(disk_of_size $((MIB * 2048))); }
@@ -33,6 +34,38 @@ sleep_and_wake() {
 	dd if=/dev/"$disk" of=/dev/null bs=64k count=4 skip=3 iflag=direct \
 		2>/dev/null
 }
+more_drivers_in() {
+	modprobe usbhid && modprobe hid_generic && modprobe evdev &&
+		modprobe snd_usb_audio
+}
+keyboard() {
+	for e in /sys/class/input/event*; do
+		[ "$(cat "$e/device/name")" != "vxhci vxhci keyboard" ] ||
+			echo "/dev/input/${e##*/}"
+	done | grep event
+}
+reads_events() { ls -l "/proc/$1/fd" | grep -q input/event; }
+# for 50 ms after it is opened Linux drops what is typed
+typed() {
+	evlog "$(keyboard)" 3 >/tmp/seen &
+	logger=$!
+	wait_for 10 reads_events $logger
+	sleep 1
+	said=$(host type)
+	wait $logger
+	[ "$said" = done ] && [ "$(wc -l </tmp/seen)" = 16 ] || {
+		echo "$said"
+		cat /tmp/seen
+		return 1
+	}
+}
+sound_is_there() { [ -e /dev/snd/pcmC0D0c ] && [ -e /dev/snd/pcmC0D0p ]; }
+sound() {
+	pcm record /dev/snd/pcmC0D0c 2 1 >/tmp/recorded &
+	recorder=$!
+	pcm count /dev/snd/pcmC0D0p 2 1
+	wait $recorder
+}
 drivers_out() {
 	modprobe -r xhci_pci_renesas 2>/dev/null
 	modprobe -r xhci_pci 2>/dev/null
@@ -44,5 +77,13 @@ check "$K a disk" wait_for 20 find_disk
 check "$K driven by $DRIVER" driver_right
 check "$K read and written" read_write
 [ "$DRIVER" = uas ] || check "$K asleep and awake" sleep_and_wake
+if [ -n "$ALL" ]; then
+	check "$K more drivers" more_drivers_in
+	check "$K a keyboard" wait_for 20 keyboard
+	check "$K read what was typed" typed
+	check "$K sound" wait_for 20 sound_is_there
+	check "$K played and recorded" sound
+	modprobe -r snd_usb_audio
+fi
 check "$K driver gone" drivers_out
 end
