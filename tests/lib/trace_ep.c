@@ -140,6 +140,7 @@ unsigned trace_endpoint(struct trace *t, const struct capture_xfer *x)
 		return 0;
 	}
 	t->configured[dci] = true;
+	t->esit[dci] = c.max_esit;
 	return dci;
 }
 

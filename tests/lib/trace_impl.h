@@ -42,6 +42,7 @@ struct trace {
 	struct gdrv_dev *v;
 	unsigned port;
 	bool configured[32];
+	uint32_t esit[32]; /* Max ESIT Payload, of those configured */
 	uint8_t alt[TRACE_ALTS];
 	uint8_t config; /* bConfigurationValue; 0: the first */
 	uint16_t max_stream[32];

@@ -16,7 +16,9 @@
 #define TRB_SIA (1u << 31)
 #define PAGE 4096u
 #define ISO_TDS 12u
-#define FAULTS 6u /* kinds of them, see fault[] */
+#define ISO_MAX 200u  /* bytes a service interval */
+#define CC_OVERRUN 31 /* Isoch Buffer Overrun */
+#define FAULTS 6u     /* kinds of them, see fault[] */
 
 /* DCIs of the pairs of endpoints: bulk, isochronous, interrupt */
 enum { BULK = 2, ISO = 4, INTR = 6, IN = 1 };
@@ -39,12 +41,9 @@ static const struct fault {
 	enum usb_status status;
 	int cc;
 } fault[FAULTS] = {
-	{USB_OK, CC_SUCCESS},
-	{USB_ERROR, CC_TRANSACTION},
-	{USB_BABBLE, CC_BABBLE},
-	{USB_MISSED, CC_MISSED_SERVICE},
-	{USB_OVERRUN, 31 /* Isoch Buffer Overrun */},
-	{USB_OK, CC_SUCCESS},
+	{USB_OK, CC_SUCCESS},      {USB_ERROR, CC_TRANSACTION},
+	{USB_BABBLE, CC_BABBLE},   {USB_MISSED, CC_MISSED_SERVICE},
+	{USB_OVERRUN, CC_OVERRUN}, {USB_OK, CC_SUCCESS},
 };
 
 void __real_usb_dev_complete(struct usb_dev *dev, struct usb_xfer *t,
@@ -247,7 +246,7 @@ static void isoch(void)
 	uint32_t out[ISO_TDS], in[ISO_TDS];
 
 	control(CC_SUCCESS, 1, 11, 1, 0, 0);
-	configure(ISO, EPT_ISOCH_OUT, 200, 3);
+	configure(ISO, EPT_ISOCH_OUT, ISO_MAX, 3);
 	guestmem_set(&gm, page, 0, PAGE);
 	for (uint32_t i = 0; i < ISO_TDS; i++) {
 		out[i] = post(ISO, page, 200 - 8 * i);
@@ -271,10 +270,16 @@ static void isoch_errors(bool in)
 	faulty.n = 0;
 	faulty.actual = in ? 24 : 0;
 	for (uint32_t i = 0; i < 2 * FAULTS; i++)
-		td[i] = post(dci, page, 96 + 4 * i);
+		td[i] = post(dci, page, i < FAULTS ? ISO_MAX : 96 + 4 * i);
 	ring(dci);
-	for (uint32_t i = 0; i < 2 * FAULTS; i++)
-		end(dci, td[i], fault[i % FAULTS].cc);
+	for (uint32_t i = 0; i < 2 * FAULTS; i++) {
+		int cc = fault[i % FAULTS].cc;
+
+		/* §6.4.5: it has less room than may come */
+		if (in && i >= FAULTS && cc == CC_BABBLE)
+			cc = CC_OVERRUN;
+		end(dci, td[i], cc);
+	}
 	faulty.ep = 0;
 }
 
@@ -324,12 +329,12 @@ static void loopback(void)
 static void isoch_loopback(void)
 {
 	static const uint32_t room[] = {100, 40, 60, 59, 0, 80};
-	static const int cc[] = {CC_SHORT_PACKET, CC_BABBLE, CC_SUCCESS,
-				 CC_BABBLE,       CC_BABBLE, CC_SHORT_PACKET};
+	static const int cc[] = {CC_SHORT_PACKET, CC_OVERRUN, CC_SUCCESS,
+				 CC_OVERRUN,      CC_OVERRUN, CC_SHORT_PACKET};
 	uint32_t out[5], in[6];
 
 	control(CC_SUCCESS, 1, 11, 1, 0, 0);
-	configure(ISO, EPT_ISOCH_OUT, 200, 3);
+	configure(ISO, EPT_ISOCH_OUT, ISO_MAX, 3);
 	for (unsigned i = 0; i < 5; i++)
 		out[i] = post(ISO, page, 60);
 	ring(ISO);
