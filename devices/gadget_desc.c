@@ -14,6 +14,7 @@
 #define QUALIFIER_LEN 10u
 #define CAP_USB20_EXT 2u /* USB 3.2 table 9-14 */
 #define CAP_SUPERSPEED 3u
+#define CAP_SUPERSPEED_PLUS 10u
 #define STRING_MAX 126u /* UTF-16 units a descriptor can hold */
 
 static enum usb_speed table_speed(enum usb_speed speed)
@@ -188,10 +189,36 @@ static int reply_bos(struct gadget *g, struct usb_xfer *t)
 		 * U1 in 10 us, U2 in 32 us */
 		10, USB_DT_DEVICE_CAPABILITY, CAP_SUPERSPEED, 0,
 		USB_D_LE16(0x000e), 1, 0x0a, USB_D_LE16(0x0020)};
+	/* SuperSpeedPlus, §9.6.2.5: one sublink speed, which is 10 Gb/s on a
+	 * lane each way, received and transmitted */
+	static const uint8_t plus[] = {20,
+				       USB_DT_DEVICE_CAPABILITY,
+				       CAP_SUPERSPEED_PLUS,
+				       0,
+				       0x01,
+				       0,
+				       0,
+				       0,
+				       USB_D_LE16(0x1101),
+				       0,
+				       0,
+				       USB_D_LE16(0x4031),
+				       USB_D_LE16(10),
+				       USB_D_LE16(0x40b1),
+				       USB_D_LE16(10)};
+	uint8_t d[sizeof(bos) + sizeof(plus)];
+	size_t len = sizeof(bos);
 
 	if (!is_super(g))
 		return -EPIPE;
-	gadget_reply(g, t, bos, sizeof(bos));
+	memcpy(d, bos, sizeof(bos));
+	if (g->dev.speed >= USB_SPEED_SUPER_PLUS) {
+		memcpy(d + len, plus, sizeof(plus));
+		len += sizeof(plus);
+		put_le16(d + 2, (uint16_t)len);
+		d[4]++;
+	}
+	gadget_reply(g, t, d, len);
 	return 0;
 }
 

@@ -191,10 +191,10 @@ int zero_open(enum usb_speed speed, enum zero_pattern pattern,
 	struct zero *z;
 
 	if (speed != USB_SPEED_FULL && speed != USB_SPEED_HIGH &&
-	    speed != USB_SPEED_SUPER) {
+	    speed != USB_SPEED_SUPER && speed != USB_SPEED_SUPER_PLUS) {
 		snprintf(err, errlen,
 			 "it cannot have this speed:"
-			 " use full, high or super");
+			 " use full, high, super or super+");
 		return -EINVAL;
 	}
 	z = calloc(1, sizeof(*z));

@@ -33,15 +33,17 @@ static const struct kind {
 	[SLOT_CAMERA] = {"camera", SPEED(HIGH), "high", true},
 	[SLOT_STORAGE] = {"storage", SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER),
 			  "full, high or super", true},
-	[SLOT_ZERO] = {"zero", SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER),
-		       "full, high or super", true},
+	[SLOT_ZERO] = {"zero",
+		       SPEED(FULL) | SPEED(HIGH) | SPEED(SUPER) |
+			       SPEED(SUPER_PLUS),
+		       "full, high, super or super+", true},
 	[SLOT_REPLAY] = {"replay", SPEEDS_ALL, SPEEDS_TEXT, false},
 };
 
 static const char *const speed_names[] = {
 	[USB_SPEED_NONE] = "",       [USB_SPEED_FULL] = "full",
 	[USB_SPEED_LOW] = "low",     [USB_SPEED_HIGH] = "high",
-	[USB_SPEED_SUPER] = "super",
+	[USB_SPEED_SUPER] = "super", [USB_SPEED_SUPER_PLUS] = "super+",
 };
 
 bool slot_dev_is_physical(const struct slot_dev *d)

@@ -371,10 +371,9 @@ static int take_speed(struct parse *p, const char *val)
 		const char *name;
 		enum usb_speed speed;
 	} names[] = {
-		{"low", USB_SPEED_LOW},
-		{"full", USB_SPEED_FULL},
-		{"high", USB_SPEED_HIGH},
-		{"super", USB_SPEED_SUPER},
+		{"low", USB_SPEED_LOW},           {"full", USB_SPEED_FULL},
+		{"high", USB_SPEED_HIGH},         {"super", USB_SPEED_SUPER},
+		{"super+", USB_SPEED_SUPER_PLUS},
 	};
 
 	if (p->dev == NULL)
@@ -388,7 +387,8 @@ static int take_speed(struct parse *p, const char *val)
 		}
 	}
 	return slot_fail(&p->err, p->tok,
-			 "unknown speed: write speed=low, full, high or super");
+			 "unknown speed: write speed=low, full, high, super or "
+			 "super+");
 }
 
 static int take_pci(struct parse *p, const char *val)

@@ -195,6 +195,26 @@ static void descriptors_exist_where_the_speed_has_them(void **state)
 	}
 }
 
+/* USB 3.2 §9.6.2.5: a device at 10 Gb/s says so. */
+static void super_plus_has_a_capability(void **state)
+{
+	static const uint8_t plus[20] = {20, 16,   10,   0,    1,  0,    0,
+					 0,  0x01, 0x11, 0,    0,  0x31, 0x40,
+					 10, 0,    0xb1, 0x40, 10, 0};
+	uint8_t b[64], super[64];
+	struct toy toy;
+
+	(void)state;
+	toy_init(&toy, USB_SPEED_SUPER);
+	assert_int_equal(get_desc(&toy, 0x0f00, 0, super, sizeof(super)), 22);
+	toy_init(&toy, USB_SPEED_SUPER_PLUS);
+	assert_int_equal(get_desc(&toy, 0x0f00, 0, b, sizeof(b)), 42);
+	assert_int_equal(get_le16(b + 2), 42);
+	assert_int_equal(b[4], super[4] + 1);
+	assert_memory_equal(b + 5, super + 5, 22 - 5);
+	assert_memory_equal(b + 22, plus, sizeof(plus));
+}
+
 static void descriptor_bytes_are_right(void **state)
 {
 	static const uint8_t maker[] = {12,  3, 'M', 0, 'a', 0,
@@ -465,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(device_descriptor_follows_the_speed),
 		cmocka_unit_test(descriptors_exist_where_the_speed_has_them),
+		cmocka_unit_test(super_plus_has_a_capability),
 		cmocka_unit_test(descriptor_bytes_are_right),
 		cmocka_unit_test(configurations_and_settings),
 		cmocka_unit_test(status_and_features_at_usb2_speed),

@@ -194,12 +194,17 @@ static const struct {
 	{"30,xhci,usb2=4,speed=high",
 	 "speed=high: no device before it: write DEVICE,speed=high"},
 	{"30,xhci,tablet,speed=fast",
-	 "speed=fast: unknown speed: write speed=low, full, high or super"},
+	 "speed=fast: unknown speed: write speed=low, full, high, super or "
+	 "super+"},
 	{"30,xhci,storage=d,speed=low",
 	 "speed=low: does not fit storage=d: write speed=full, high or "
 	 "super"},
 	{"30,xhci,zero,speed=low",
-	 "speed=low: does not fit zero: write speed=full, high or super"},
+	 "speed=low: does not fit zero: write speed=full, high, super or "
+	 "super+"},
+	{"30,xhci,storage=d,speed=super+",
+	 "speed=super+: does not fit storage=d: write speed=full, high or "
+	 "super"},
 	{"30,xhci,reset=always",
 	 "reset=always: unknown policy: write reset=device, initial or "
 	 "never"},

@@ -141,6 +141,8 @@ static void one_device(void **state)
 		 USB_SPEED_SUPER},
 		{"storage=\xc3\xa9\n", "storage=???", SLOT_STORAGE, 0,
 		 USB_SPEED_SUPER},
+		{"zero,speed=super+", "zero", SLOT_ZERO, 0,
+		 USB_SPEED_SUPER_PLUS},
 		{"replay=f.rec", NULL, SLOT_REPLAY, 0, USB_SPEED_NONE},
 		{"replay=f,speed=super,at=9", "replay=f", SLOT_REPLAY, 9,
 		 USB_SPEED_SUPER},
