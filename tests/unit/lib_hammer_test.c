@@ -3,6 +3,7 @@
  * The library from many threads at once: more VCPUs than two machines have,
  * on one controller, beside its own thread. Of use above all under TSan.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "tests/lib/gdrv_vx.h"
@@ -18,6 +20,7 @@
 #define NVCPUS 8u
 #define HOSTILE_OPS 20000u
 #define TRANSFERS 400u
+#define SHOTS 40u
 #define LEN 4096u
 #define BULK_OUT 2 /* the device zero's endpoints 1, as DCIs */
 #define BULK_IN 3
@@ -28,10 +31,10 @@ struct rig {
 	struct guestmem gm;
 	struct gdrv_vx e;
 	struct gdrv d;
-	pthread_t thread[NVCPUS + 2];
+	pthread_t thread[NVCPUS + 4];
 	atomic_uint started;
 	atomic_bool stop;
-	atomic_uint maps, failed;
+	atomic_uint maps, plugs, shots, failed;
 	uint8_t *other;
 };
 
@@ -106,6 +109,57 @@ static void *map_and_unmap(void *arg)
 		r->maps++;
 		if (vxhci_mem_unmap(r->e.v, OTHER_GPA, OTHER_LEN) != 0)
 			r->failed++;
+	}
+	return NULL;
+}
+
+/* A device comes and goes, and is asked about. */
+static void *plug_and_pull(void *arg)
+{
+	struct rig *r = ((struct vcpu *)arg)->r;
+	struct vxhci_device dev[4];
+	struct vxhci_port port[4];
+	char err[256];
+	unsigned id;
+
+	while (!r->stop) {
+		int rc = vxhci_attach(r->e.v, "tablet,at=5", NULL, err,
+				      sizeof(err), &id);
+
+		/* stopped for a snapshot; or one or many are leaving */
+		if (rc != 0 && rc != -EBUSY && rc != -EEXIST && rc != -ENOSPC)
+			r->failed++;
+		vxhci_input_abs(r->e.v, 5, 100, 200);
+		vxhci_get_devices(r->e.v, dev, 4);
+		vxhci_get_ports(r->e.v, port, 4);
+		rc = vxhci_detach(r->e.v, "5", err, sizeof(err));
+		if (rc != 1 && rc != -ENOENT)
+			r->failed++;
+		r->plugs++;
+	}
+	return NULL;
+}
+
+/*
+ * The controller stands still for a moment, and goes on for a longer one: not
+ * for ever, as a transfer that is taken back each time makes no way.
+ */
+static void *stop_and_go(void *arg)
+{
+	struct rig *r = ((struct vcpu *)arg)->r;
+	uint8_t *buf;
+	size_t len;
+
+	for (unsigned i = 0; i < SHOTS && !r->stop; i++) {
+		int rc = vxhci_snapshot(r->e.v, 60000, &buf, &len);
+
+		if (rc == 0)
+			free(buf);
+		else if (rc != -ENOTSUP || r->e.record == NULL)
+			r->failed++;
+		vxhci_resume(r->e.v);
+		r->shots++;
+		usleep(2000);
 	}
 	return NULL;
 }
@@ -206,7 +260,7 @@ static struct gdrv_dev *open_zero(struct rig *r)
 static void a_driver_among_other_vcpus(void **state)
 {
 	struct rig *r = rig_new("30,xhci,zero,speed=high");
-	struct vcpu c[NVCPUS], more[2];
+	struct vcpu c[NVCPUS], more[4];
 	struct gdrv_dev *dev;
 	uint64_t buf;
 
@@ -219,14 +273,17 @@ static void a_driver_among_other_vcpus(void **state)
 	run_threads(r, c, NVCPUS - 1, harmless);
 	run_threads(r, &more[0], 1, map_and_unmap);
 	run_threads(r, &more[1], 1, start_and_stop);
-	for (unsigned n = 0; n < TRANSFERS; n++)
+	run_threads(r, &more[2], 1, plug_and_pull);
+	run_threads(r, &more[3], 1, stop_and_go);
+	for (unsigned n = 0;
+	     n < TRANSFERS || r->maps == 0 || r->plugs == 0 || r->shots == 0;
+	     n++)
 		transfer(r, dev, buf);
 	r->stop = true;
 	join_threads(r);
 	assert_true(gdrv_ok(&r->d));
 	gdrv_halt(&r->d);
 	gdrv_fini(&r->d);
-	assert_true(r->maps > 0);
 	rig_free(r);
 }
 
@@ -288,7 +345,7 @@ static void garbage(struct rig *r)
 static void hostile_vcpus(void **state)
 {
 	struct rig *r = rig_new("30,xhci,zero,speed=high,zero");
-	struct vcpu c[NVCPUS], more[2];
+	struct vcpu c[NVCPUS], more[4];
 	struct vxhci_stats stats;
 
 	(void)state;
@@ -297,10 +354,12 @@ static void hostile_vcpus(void **state)
 	garbage(r);
 	run_threads(r, &more[0], 1, map_and_unmap);
 	run_threads(r, &more[1], 1, start_and_stop);
+	run_threads(r, &more[2], 1, plug_and_pull);
+	run_threads(r, &more[3], 1, stop_and_go);
 	run_threads(r, c, NVCPUS, hostile);
-	for (unsigned i = 2; i < NVCPUS + 2; i++)
+	for (unsigned i = 4; i < NVCPUS + 4; i++)
 		pthread_join(r->thread[i], NULL);
-	r->started = 2;
+	r->started = 4;
 	r->stop = true;
 	join_threads(r);
 	/* it is as good as new after a reset */
