@@ -3,8 +3,9 @@
  * Recorded traffic through hostusb and the real libusb: each transfer of a
  * recording is submitted as it was then, umockdev answers as the device did,
  * and what comes out must be what was recorded. Without arguments it runs
- * itself in umockdev-run, for the recording of the project and for those in
- * the folders below $VXHCI_RECORDINGS: `device` and a pcap or pcapng each.
+ * itself in umockdev-run, for the recordings of the project and for those in
+ * the folders below $VXHCI_RECORDINGS: a description each (`device` or
+ * *.umockdev), and pcap, pcapng or ioctl files.
  */
 #include "tests/unit/pmapper_fake.h"
 
@@ -16,39 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hostusb/hostusb.h"
+#include "tests/unit/hostusb_recorded.h"
 
-#define MAX_RECORDS 4096u
-#define MAX_FILE (4u << 20)
-#define HEADER 64u /* LINKTYPE_USB_LINUX_MMAPPED */
 #define PATIENCE_MS 10000u
-
-/* Types of transfers as usbmon numbers them */
-enum { MON_ISOCH, MON_INTERRUPT, MON_CONTROL, MON_BULK };
-
-/* A submission or a completion; the wire format's words */
-struct record {
-	uint64_t id;
-	char event;
-	uint8_t type, ep;
-	int32_t status;
-	uint32_t length, data_len;
-	struct usb_setup setup; /* of a control transfer's submission */
-	const uint8_t *data;    /* in the file */
-	unsigned xfer;          /* of the submission, index in rig.t */
-};
-
-static struct test {
-	struct rig *rig;
-	struct hostusb *h;
-	const char *file;
-	unsigned bus, addr;
-	uint8_t bytes[MAX_FILE];
-	struct record record[MAX_RECORDS];
-	unsigned n;
-	struct usb_seg seg[FAKE_XFERS];
-	bool pending[FAKE_XFERS];
-} test;
 
 /* The one call of libusb's that umockdev's replay has no answer to */
 int libusb_kernel_driver_active(libusb_device_handle *h, int iface)
@@ -56,74 +27,6 @@ int libusb_kernel_driver_active(libusb_device_handle *h, int iface)
 	(void)h;
 	(void)iface;
 	return 0;
-}
-
-/* --- the recording --- */
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static void add_record(const uint8_t *p, uint32_t len)
-{
-	struct record *r = &test.record[test.n];
-	uint16_t bus;
-
-	assert_true(len >= HEADER);
-	memcpy(&bus, p + 12, sizeof(bus));
-	if (bus != test.bus || p[11] != test.addr)
-		return; /* another device's */
-	assert_true(test.n < MAX_RECORDS);
-	memcpy(&r->id, p, sizeof(r->id));
-	r->event = (char)p[8];
-	r->type = p[9];
-	r->ep = p[10];
-	assert_int_not_equal(r->type, MON_ISOCH);
-	r->status = (int32_t)get32(p + 28);
-	r->length = get32(p + 32);
-	r->data_len = get32(p + 36);
-	assert_true(r->data_len <= len - HEADER);
-	r->data = p + HEADER;
-	memcpy(&r->setup, p + 40, sizeof(r->setup));
-	/* standard requests are the host's own, for the most part */
-	if (r->type == MON_CONTROL && r->event == 'S' &&
-	    (r->setup.request_type & USB_RT_TYPE_MASK) == USB_RT_STANDARD)
-		return;
-	test.n++;
-}
-
-static void read_pcap(const uint8_t *p, const uint8_t *end)
-{
-	for (p += 24; end - p >= 16; p += 16 + get32(p + 8))
-		add_record(p + 16, get32(p + 8));
-}
-
-/* Enhanced Packet Blocks; there is one interface */
-static void read_pcapng(const uint8_t *p, const uint8_t *end)
-{
-	for (; end - p >= 12 && get32(p + 4) >= 12; p += get32(p + 4))
-		if (get32(p) == 6)
-			add_record(p + 28, get32(p + 20));
-}
-
-static void read_recording(void)
-{
-	FILE *f = fopen(test.file, "rb");
-	size_t n;
-
-	assert_non_null(f);
-	n = fread(test.bytes, 1, sizeof(test.bytes), f);
-	fclose(f);
-	assert_true(n > 24);
-	if (get32(test.bytes) == 0x0a0d0d0a)
-		read_pcapng(test.bytes, test.bytes + n);
-	else
-		read_pcap(test.bytes, test.bytes + n);
-	assert_true(test.n > 0);
 }
 
 /* --- the host --- */
@@ -250,8 +153,8 @@ static enum usb_status status_of(int32_t status)
 static const struct record *submission_of(const struct record *c)
 {
 	for (const struct record *r = c; r-- > test.record;)
-		if (r->id == c->id && r->event == 'S')
-			return r;
+		if (r->id == c->id && r->event != 'C')
+			return r->event == 'S' ? r : NULL;
 	return NULL;
 }
 
@@ -317,7 +220,7 @@ static void recorded_traffic_comes_out_as_it_was(void **state)
 	for (unsigned k = 0; k < test.n; k++) {
 		if (test.record[k].event == 'S')
 			submit(port, &test.record[k]);
-		else
+		else if (test.record[k].event != '-')
 			complete(&test.record[k]);
 	}
 	cancel_rest(port);
@@ -359,11 +262,15 @@ static int read_device(const char *file, char *sys, size_t len, unsigned *bus,
 	return found == 2 ? 0 : -1;
 }
 
+static unsigned nrun; /* recordings */
+
+/* @device is a description that has its hub, or @roots has it. */
 static int run_one(const char *self, const char *roots, const char *device,
-		   const char *pcap)
+		   const char *file)
 {
 	char sys[1024], replay[1600], where[32];
-	unsigned bus, addr;
+	const char *argv[16] = {"umockdev-run", "-d", device};
+	unsigned bus, addr, n = 3;
 	int status = -1;
 	pid_t pid;
 
@@ -371,16 +278,28 @@ static int run_one(const char *self, const char *roots, const char *device,
 		fprintf(stderr, "%s: no device in it\n", device);
 		return 1;
 	}
-	snprintf(replay, sizeof(replay), "%s=%s", sys, pcap);
+	if (is_ioctl(file))
+		snprintf(replay, sizeof(replay), "/dev/bus/usb/%03u/%03u=%s",
+			 bus, addr, file);
+	else
+		snprintf(replay, sizeof(replay), "%s=%s", sys, file);
 	snprintf(where, sizeof(where), "%u:%u", bus, addr);
-	printf("%s\n", pcap);
+	printf("%s\n", file);
 	fflush(stdout);
+	argv[n++] = is_ioctl(file) ? "-i" : "-p";
+	argv[n++] = replay;
+	if (roots) {
+		argv[n++] = "-d";
+		argv[n++] = roots;
+	}
+	argv[n++] = "--";
+	argv[n++] = self;
+	argv[n++] = file;
+	argv[n++] = where;
+	nrun++;
 	pid = fork();
 	if (pid == 0) {
-		execlp("umockdev-run", "umockdev-run", "-d", device, "-p",
-		       replay, roots ? "-d" : "--", roots ? roots : self,
-		       roots ? "--" : pcap, roots ? self : where,
-		       roots ? pcap : NULL, where, NULL);
+		execvp(argv[0], (char **)(uintptr_t)argv);
 		perror("umockdev-run");
 		_exit(127);
 	}
@@ -389,31 +308,60 @@ static int run_one(const char *self, const char *roots, const char *device,
 	return status != 0;
 }
 
-/* Each folder of @dir with a device and a recording that umockdev takes */
-static int run_folder(const char *self, const char *dir)
+static bool ends_in(const char *name, const char *end)
 {
+	size_t n = strlen(name), k = strlen(end);
+
+	return n > k && !strcmp(name + n - k, end);
+}
+
+/* What is in a folder: a description, and what umockdev can replay with it. */
+struct folder {
+	char device[512];
+	char file[4][512];
+	unsigned nfiles;
+};
+
+static int run_folder(const char *self, const char *dir, unsigned depth);
+
+static int look_at(struct folder *f, const char *self, const char *path,
+		   const char *name, unsigned depth)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return 1;
+	if (S_ISDIR(st.st_mode))
+		return depth ? run_folder(self, path, depth - 1) : 0;
+	if (!strcmp(name, "device") || ends_in(name, ".umockdev"))
+		snprintf(f->device, sizeof(f->device), "%s", path);
+	else if ((ends_in(name, ".pcapng") || ends_in(name, ".pcap") ||
+		  ends_in(name, ".ioctl")) &&
+		 f->nfiles < 4)
+		snprintf(f->file[f->nfiles++], sizeof(f->file[0]), "%s", path);
+	return 0;
+}
+
+static int run_folder(const char *self, const char *dir, unsigned depth)
+{
+	struct folder *f = calloc(1, sizeof(*f));
 	DIR *d = opendir(dir);
 	struct dirent *e;
-	int bad = d ? 0 : 1;
+	int bad = d && f ? 0 : 1;
 
-	while (d && (e = readdir(d))) {
-		static const char *const names[] = {"custom.pcapng",
-						    "capture.pcapng"};
-		char device[512], pcap[512];
+	while (d && f && (e = readdir(d))) {
+		char path[512];
 
-		snprintf(device, sizeof(device), "%s/%s/device", dir,
-			 e->d_name);
-		if (e->d_name[0] == '.' || access(device, R_OK) != 0)
+		if (e->d_name[0] == '.')
 			continue;
-		for (unsigned k = 0; k < 2; k++) {
-			snprintf(pcap, sizeof(pcap), "%s/%s/%s", dir, e->d_name,
-				 names[k]);
-			if (access(pcap, R_OK) == 0)
-				bad |= run_one(self, NULL, device, pcap);
-		}
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		bad |= look_at(f, self, path, e->d_name, depth);
 	}
+	for (unsigned k = 0; f && f->device[0] && k < f->nfiles; k++)
+		bad |= run_one(self, NULL, f->device, f->file[k]);
 	if (d)
 		closedir(d);
+	free(f);
 	return bad;
 }
 
@@ -440,8 +388,12 @@ static int run_all(const char *self)
 	bad = run_one(self, "fixtures/umockdev/root-hubs.umockdev",
 		      "fixtures/umockdev/fingerprint.umockdev",
 		      "fixtures/umockdev/fingerprint.pcap");
+	bad |= run_one(self, "fixtures/umockdev/root-hubs.umockdev",
+		       "fixtures/umockdev/camera.umockdev",
+		       "fixtures/umockdev/camera.ioctl");
 	if (more)
-		bad |= run_folder(self, more);
+		bad |= run_folder(self, more, 3);
+	printf("%u recordings\n", nrun);
 	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	return bad;
 }
