@@ -159,6 +159,7 @@ step "what VMMs rely on is still so" tests/check/abi.sh
 step "the check of that finds what it is for" tests/check/abi_test.sh
 step "the tests that docs/hazards.md names" tests/check/hazards.sh
 step "the numbers of docs/limits.md" tests/check/limits.sh
+step "the guests that README.md names" tests/check/matrix.sh
 step "the tests that docs/xhci-coverage.md and drivers.md name" tests/check/doc_tests.sh
 [ "$kind" = quick ] || step "build with clang" build clang all unit-build linked-programs
 [ "$kind" = quick ] || step "nothing of Linux alone" tests/check/portable.sh

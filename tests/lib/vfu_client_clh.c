@@ -45,6 +45,13 @@ static int clh_capabilities(struct vc *vc, struct vc_dev *ret)
 		if (vc_read32(vc, VFU_REGION_CONFIG, at & 0xfc, &val))
 			return -1;
 		if ((val & 0xff) == 0x11) {
+			uint32_t table = ret->cfg[(at + 4) & 0xff] |
+					 (uint32_t)ret->cfg[(at + 5) & 0xff]
+						 << 8;
+
+			/* it would have twice the BAR */
+			if (table & 0xff8)
+				return vc_fail(vc, "MSI-X table at %#x", table);
 			ret->msix_cap = (uint8_t)at;
 			ret->vectors = ((val >> 16) & 0x7ff) + 1;
 		}

@@ -28,7 +28,7 @@ FIRMWARE=     # files for QEMU's two flashes: the kernel is then booted from
               # the media that guest_media() makes, which is called before
 CPUS=1
 MEM=512       # MiB
-TIMEOUT=240   # seconds for everything from start to power-off
+TIMEOUT=480   # seconds for everything from start to power-off
 RESETS=       # 1: the machine may be reset; otherwise that ends it
 SLOTS=        # slot options, a controller each: '30,xhci,storage=a.img …'
 VIA=          # 'PROGRAM ARGUMENT': PROGRAM ARGUMENT SOCKET SERVER is between

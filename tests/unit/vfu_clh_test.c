@@ -133,6 +133,32 @@ static void reset_at_any_time(void **state)
 	vc_close(&vc);
 }
 
+/* Memory that comes and goes while the guest runs: one at a time */
+static void maps_come_and_go(void **state)
+{
+	struct rig *r = *state;
+	struct vc_mem m = {r->ram, 0, 0x1000, 0, false};
+	struct vc_dev dev;
+	struct vc vc;
+
+	start(r, &vc, &dev);
+	for (unsigned round = 0; round < 8; round++) {
+		for (unsigned i = 0; i < 16; i++) {
+			m.iova = 0x40000000 + 0x2000ull * i;
+			m.offset = 0x1000 * ((i + round) % 16);
+			OK(&vc, vc_map(&vc, &m));
+		}
+		/* there already */
+		assert_int_not_equal(vc_map(&vc, &m), 0);
+		assert_int_equal(rig_read(&vc, FAKE_MAPS), 3 + 16);
+		for (unsigned i = 0; i < 16; i++)
+			OK(&vc,
+			   vc_unmap(&vc, 0x40000000 + 0x2000ull * i, 0x1000));
+		assert_int_equal(rig_read(&vc, FAKE_MAPS), 3);
+	}
+	vc_close(&vc);
+}
+
 /* At teardown it disables MSI-X and closes, without an unmap */
 static void teardown_without_unmap(void **state)
 {
@@ -159,6 +185,7 @@ int main(void)
 		T(sixteen_descriptors_in_a_message),
 		T(error_replies_have_the_full_size),
 		T(reset_at_any_time),
+		T(maps_come_and_go),
 		T(teardown_without_unmap),
 	};
 

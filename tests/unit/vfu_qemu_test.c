@@ -229,6 +229,35 @@ static void msi_vectors_are_shared(void **state)
 	vc_close(&vc);
 }
 
+/*
+ * QEMU arms in runs: vectors with eventfds, then some that have none any more; and
+ * one at a time, as the guest unmasks them.
+ */
+static void vectors_go_and_come_one_by_one(void **state)
+{
+	struct rig *r = *state;
+	struct vc_dev dev;
+	struct vc vc;
+
+	start(r, &vc, &dev);
+	OK(&vc, vc_set_irqs(&vc, VFU_IRQ_MSIX, 0x24, 0, 2, r->irq, 2));
+	OK(&vc, vc_set_irqs(&vc, VFU_IRQ_MSIX, 0x24, 2, 3, NULL, 0));
+	OK(&vc, vc_set_irqs(&vc, VFU_IRQ_MSIX, 0x24, 5, 3, r->irq + 5, 3));
+	for (unsigned i = 0; i < VXHCI_VECTORS; i++)
+		raise_vector(&vc, i);
+	rig_read(&vc, FAKE_MSIX);
+	for (unsigned i = 0; i < VXHCI_VECTORS; i++)
+		assert_int_equal(rig_count(r->irq[i], 0), i < 2 || i > 4);
+	for (unsigned i = 4; i >= 2; i--) {
+		OK(&vc,
+		   vc_set_irqs(&vc, VFU_IRQ_MSIX, 0x24, i, 1, &r->irq[i], 1));
+		assert_int_equal(rig_count(r->irq[i], 1000), 1);
+		raise_vector(&vc, i);
+		assert_int_equal(rig_count(r->irq[i], 1000), 1);
+	}
+	vc_close(&vc);
+}
+
 /* Masking swaps the eventfd: only the new one fires, the old one is closed */
 static void eventfd_is_replaced(void **state)
 {
@@ -358,6 +387,7 @@ int main(void)
 		T(probed_vector_is_latched),
 		T(rearming_loses_no_interrupt),
 		T(msi_vectors_are_shared),
+		T(vectors_go_and_come_one_by_one),
 		T(eventfd_is_replaced),
 		T(full_eventfd_does_not_block),
 		T(machine_reset),
