@@ -8,7 +8,7 @@ _vxhci() {
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'serve attach detach status monitor input manage list replay help' -- "$cur")
+			'serve attach detach status monitor input media controller-add controller-remove manage import list replay help' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -16,29 +16,35 @@ _vxhci() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--slot | -s | --port | --rule | --explain | --ready-fd)
+	--slot | -s | --port | --unit | --rule | --explain | --ready-fd)
 		return
 		;;
 	esac
 	case $cmd in
-	serve) opts='--socket --slot --control --ready-fd --pcap --record --verbose --log-json' ;;
+	serve) opts='--socket --slot --control --sandbox --user --ready-fd --pcap --record --verbose --log-json' ;;
 	attach) opts='--control --slot --rule --no-wait --json' ;;
 	detach) opts='--control --slot --no-wait --json' ;;
 	status) opts='--control --slot --json' ;;
 	monitor) opts='--control --json' ;;
 	input) opts='--control --slot --port' ;;
+	media) opts='--control --slot --port --unit --eject --readonly --force --json' ;;
+	controller-add) opts='--control --socket --slot --json' ;;
+	controller-remove) opts='--control --slot --json' ;;
+	import) opts='--serve' ;;
 	manage) opts='--config --check --explain --ready-fd --verbose' ;;
 	list) opts='--json' ;;
 	replay) opts='--explain --stats' ;;
 	help)
 		mapfile -t COMPREPLY < <(compgen -W \
-			'serve attach detach status monitor input manage list replay' -- "$cur")
+			'serve attach detach status monitor input media controller-add controller-remove manage import list replay' -- "$cur")
 		return
 		;;
 	esac
 	case $cur in
 	-*) mapfile -t COMPREPLY < <(compgen -W "$opts --help --version" -- "$cur") ;;
-	*) [ "$cmd" != replay ] || mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	*) case $cmd in
+		replay | media | import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+		esac ;;
 	esac
 }
 complete -F _vxhci vxhci

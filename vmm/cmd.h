@@ -67,6 +67,10 @@ int cmd_detach(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_monitor(int argc, char **argv);
 int cmd_input(int argc, char **argv);
+int cmd_media(int argc, char **argv);
+int cmd_controller_add(int argc, char **argv);
+int cmd_controller_remove(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_manage(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 #endif

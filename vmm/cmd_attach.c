@@ -165,7 +165,7 @@ static unsigned open_images(const char *text, int fds[CLIENT_MAX_FDS])
 static int ask(struct client *c, const struct client_args *a, json_t **ret)
 {
 	json_t *args = make_args(a);
-	int fds[CLIENT_MAX_FDS], code = client_open(c, a->control);
+	int fds[CLIENT_MAX_FDS], code = client_open(c, a->control, a->json);
 	unsigned n = code ? 0 : open_images(a->word, fds);
 
 	json_object_set_new(args, "device", json_string(a->word));
@@ -260,7 +260,7 @@ int cmd_detach(int argc, char **argv)
 		return code < 0 ? CMD_OK : code;
 	args = make_args(&a);
 	add_which(args, a.word);
-	code = client_open(&c, a.control);
+	code = client_open(&c, a.control, a.json);
 	if (code)
 		json_decref(args);
 	else

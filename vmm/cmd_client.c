@@ -10,15 +10,32 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vmm/control.h"
 #include "vmm/loop.h"
 
 #define ANSWER_NS 30000000000u /* a controller may be slow to end */
 
-int client_open(struct client *c, const char *path)
+/* With --json a program reads what went wrong where it reads the rest. */
+static void print_error(const struct client *c, const char *class,
+			const char *desc)
+{
+	json_t *e;
+
+	if (!c->json)
+		return;
+	e = json_pack("{s:{s:s, s:s}}", "error", "class", class, "desc", desc);
+	if (e)
+		client_print(e);
+	json_decref(e);
+	fflush(stdout);
+}
+
+int client_open(struct client *c, const char *path, bool json)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int err;
 
-	*c = (struct client){.path = path, .fd = -1};
+	*c = (struct client){.path = path, .fd = -1, .json = json};
 	if (strlen(path) >= sizeof(sa.sun_path))
 		return cmd_error("--control %s: too long for a socket: use a "
 				 "path of at most %zu bytes",
@@ -28,9 +45,14 @@ int client_open(struct client *c, const char *path)
 	if (c->fd >= 0 &&
 	    connect(c->fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0)
 		return CMD_OK;
+	err = errno;
 	cmd_error("--control %s: nobody answers there: %s: start vxhci serve "
 		  "--control %s",
-		  path, strerror(errno), path);
+		  path, strerror(err), path);
+	print_error(c,
+		    err == EACCES || err == EPERM ? CONTROL_DENIED
+						  : CONTROL_NOT_FOUND,
+		    "nobody answers at the control socket");
 	return CMD_FAILED;
 }
 
@@ -103,22 +125,25 @@ int client_next(struct client *c, uint64_t until_ns, json_t **ret)
 
 static int say_lost(const struct client *c, int err)
 {
+	const char *what = err == -ETIMEDOUT ? "no answer in time"
+			   : err == -EPROTO  ? "not a control socket of vxhci"
+					     : "the connection was closed";
+
 	cmd_error("--control %s: %s: see what became of the process there",
-		  c->path,
-		  err == -ETIMEDOUT ? "no answer in time"
-		  : err == -EPROTO  ? "not a control socket of vxhci"
-				    : "the connection was closed");
+		  c->path, what);
+	print_error(c, CONTROL_FAILED, what);
 	return CMD_FAILED;
 }
 
-static int say_error(const json_t *e)
+static int say_error(const struct client *c, const json_t *e)
 {
 	const char *class = json_string_value(json_object_get(e, "class"));
 	const char *desc = json_string_value(json_object_get(e, "desc"));
 
 	cmd_error("%s", desc ? desc : "it failed: see the log there");
-	return class && strcmp(class, "InvalidArgument") == 0 ? CMD_USAGE
-							      : CMD_FAILED;
+	print_error(c, class ? class : CONTROL_FAILED, desc ? desc : "");
+	return class && strcmp(class, CONTROL_INVALID) == 0 ? CMD_USAGE
+							    : CMD_FAILED;
 }
 
 /* What send(2) returns; @fds go with the first byte. */
@@ -191,7 +216,7 @@ int client_call_fds(struct client *c, const char *command, json_t *args,
 			return say_lost(c, err);
 		val = json_object_get(msg, "error");
 		if (val)
-			r = say_error(val);
+			r = say_error(c, val);
 		val = json_object_get(msg, "return");
 		*ret = json_incref(val);
 		json_decref(msg);
@@ -207,6 +232,12 @@ enum {
 	OPT_RULE,
 	OPT_JSON,
 	OPT_NO_WAIT,
+	OPT_SOCKET,
+	OPT_PORT,
+	OPT_UNIT,
+	OPT_READONLY,
+	OPT_FORCE,
+	OPT_EJECT,
 	OPT_HELP,
 	OPT_VERSION
 };
@@ -221,6 +252,12 @@ static void fill_opts(const char *allowed, struct cmd_opt *o)
 		{'r', {"rule", 0, 1, OPT_RULE}},
 		{'j', {"json", 0, 0, OPT_JSON}},
 		{'w', {"no-wait", 0, 0, OPT_NO_WAIT}},
+		{'S', {"socket", 0, 1, OPT_SOCKET}},
+		{'p', {"port", 0, 1, OPT_PORT}},
+		{'u', {"unit", 0, 1, OPT_UNIT}},
+		{'o', {"readonly", 0, 0, OPT_READONLY}},
+		{'f', {"force", 0, 0, OPT_FORCE}},
+		{'e', {"eject", 0, 0, OPT_EJECT}},
 	};
 
 	*o++ = (struct cmd_opt){"control", 0, 1, OPT_CONTROL};
@@ -230,6 +267,19 @@ static void fill_opts(const char *allowed, struct cmd_opt *o)
 	*o++ = (struct cmd_opt){"help", 'h', 0, OPT_HELP};
 	*o++ = (struct cmd_opt){"version", 'V', 0, OPT_VERSION};
 	*o = (struct cmd_opt){0};
+}
+
+static int take_number(const char *name, const char *text, int min, int *ret)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < min || n > 255)
+		return cmd_error("--%s %s: not a number from %d to 255: see "
+				 "vxhci status",
+				 name, text, min);
+	*ret = (int)n;
+	return CMD_OK;
 }
 
 static int take_opt(int id, const struct cmd_args *a, const char *help,
@@ -251,6 +301,22 @@ static int take_opt(int id, const struct cmd_args *a, const char *help,
 	case OPT_NO_WAIT:
 		ret->no_wait = true;
 		return CMD_OK;
+	case OPT_SOCKET:
+		ret->socket = a->value;
+		return CMD_OK;
+	case OPT_PORT:
+		return take_number("port", a->value, 1, &ret->port);
+	case OPT_UNIT:
+		return take_number("unit", a->value, 0, &ret->unit);
+	case OPT_READONLY:
+		ret->readonly = true;
+		return CMD_OK;
+	case OPT_FORCE:
+		ret->force = true;
+		return CMD_OK;
+	case OPT_EJECT:
+		ret->eject = true;
+		return CMD_OK;
 	case OPT_HELP:
 		fputs(help, stdout);
 		return -1;
@@ -265,7 +331,7 @@ static int take_opt(int id, const struct cmd_args *a, const char *help,
 int client_args(int argc, char **argv, const char *help, const char *allowed,
 		const char *word, struct client_args *ret)
 {
-	struct cmd_opt opts[8];
+	struct cmd_opt opts[16];
 	struct cmd_args a = {.argc = argc, .argv = argv, .opts = opts, .i = 1};
 	int code = CMD_OK;
 
@@ -283,7 +349,7 @@ int client_args(int argc, char **argv, const char *help, const char *allowed,
 		return cmd_error("%s: no control socket is named: add "
 				 "--control PATH",
 				 argv[0]);
-	if (word && !ret->word)
+	if (word && !ret->word && !ret->eject)
 		return cmd_error("%s: %s is missing: see vxhci %s --help",
 				 argv[0], word, argv[0]);
 	return CMD_OK;

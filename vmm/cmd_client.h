@@ -16,6 +16,7 @@
 struct client {
 	const char *path; /* borrowed */
 	int fd;           /* owned */
+	bool json;        /* errors go to standard output too, as JSON */
 	char *buf;        /* owned: what came and was not taken */
 	size_t size, len;
 };
@@ -24,7 +25,7 @@ struct client {
  * client_open - connect to the socket at @path. 0, or the exit code with one
  * line said. client_close() in any case.
  */
-int client_open(struct client *c, const char *path);
+int client_open(struct client *c, const char *path, bool json);
 void client_close(struct client *c);
 /*
  * client_next - the next object, for at most until @until_ns (loop_now_ns();
@@ -47,11 +48,15 @@ struct client_args {
 	const char *control, *slot, *rule;
 	const char *word; /* the one argument that is no option, or NULL */
 	bool json, no_wait;
+	const char *socket;
+	int port, unit; /* 0: not given */
+	bool readonly, force, eject;
 };
 /*
  * client_args - read them; the options of @allowed ("srjw": slot, rule, json,
- * no-wait) and, with @word, one argument. CMD_OK, CMD_USAGE, or -1: help or
- * version was shown.
+ * no-wait; "S": socket; "puofe": port, unit, readonly, force, eject) and, with
+ * @word, one argument, which --eject is in place of. CMD_OK, CMD_USAGE, or -1:
+ * help or version was shown.
  */
 int client_args(int argc, char **argv, const char *help, const char *allowed,
 		const char *word, struct client_args *ret);

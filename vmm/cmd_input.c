@@ -235,7 +235,7 @@ int cmd_input(int argc, char **argv)
 	if (code != CMD_OK)
 		return code < 0 ? CMD_OK : code;
 	in.events = json_array();
-	code = client_open(&in.client, in.control);
+	code = client_open(&in.client, in.control, false);
 	for (; code == CMD_OK && a.i < argc; a.i++)
 		code = strcmp(argv[a.i], "-") == 0 ? take_stdin(&in)
 						   : take_word(&in, argv[a.i]);

@@ -114,7 +114,7 @@ int cmd_status(int argc, char **argv)
 	args = json_object();
 	if (a.slot)
 		json_object_set_new(args, "slot", json_string(a.slot));
-	code = client_open(&c, a.control);
+	code = client_open(&c, a.control, a.json);
 	if (code)
 		json_decref(args);
 	else
@@ -166,7 +166,7 @@ int cmd_monitor(int argc, char **argv)
 
 	if (code)
 		return code < 0 ? CMD_OK : code;
-	code = client_open(&c, a.control);
+	code = client_open(&c, a.control, a.json);
 	while (code == CMD_OK) {
 		err = client_next(&c, LOOP_NEVER, &msg);
 		if (err < 0)

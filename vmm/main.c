@@ -14,7 +14,13 @@ static const struct cmd commands[] = {
 	{"status", "show controllers and devices", cmd_status},
 	{"monitor", "show what happens to devices", cmd_monitor},
 	{"input", "type and point with built-in devices", cmd_input},
+	{"media", "change the medium of a built-in disk", cmd_media},
+	{"controller-add", "add a controller to a running process",
+	 cmd_controller_add},
+	{"controller-remove", "and take one away", cmd_controller_remove},
 	{"manage", "give devices to VMs by rules", cmd_manage},
+	{"import", "read the USB devices of Xen's and libvirt's VMs",
+	 cmd_import},
 	{"list", "list the host's USB devices", cmd_list},
 	{"replay", "run recordings again", cmd_replay},
 };
@@ -47,8 +53,8 @@ static int print_help(void)
 	printf("usage: vxhci COMMAND [OPTION...]\n\nUSB for virtual machines: "
 	       "an emulated xHCI controller.\n\n");
 	for (size_t i = 0; i < NCOMMANDS; i++)
-		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
-	printf("  %-8s %s\n\n", "help", "show this, or the help of a command");
+		printf("  %-17s %s\n", commands[i].name, commands[i].summary);
+	printf("  %-17s %s\n\n", "help", "show this, or the help of a command");
 	printf("vxhci COMMAND --help shows a command's options.\n");
 	return CMD_OK;
 }

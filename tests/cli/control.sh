@@ -93,6 +93,44 @@ expect 'input to another kind' 2 'event 0: is none that the device knows' \
 expect 'input of no key' 2 'nokey: no such key' "$VXHCI" input -s 30 key=a+nokey
 expect 'input of nonsense' 2 'jump: no such event' "$VXHCI" input -s 30 jump
 expect 'input of nothing' 2 'no event is given' "$VXHCI" input -s 30
+# the medium of a disk, and controllers
+truncate -s 1M cd.img
+"$VXHCI" attach -s 30 storage=cd.img,removable,at=5 >/dev/null
+expect 'media: out' 0 '{}' "$VXHCI" media -s 30 --port 5 --eject --json
+expect 'media: another in, of this folder' 0 '' \
+	"$VXHCI" media -s 30 --port 5 --readonly cd.img
+expect 'media: a file that is not there' 1 'none.img' \
+	"$VXHCI" media -s 30 --port 5 none.img
+expect 'media: of no disk' 1 '' "$VXHCI" media -s 30 --port 8 cd.img
+expect 'media: no port' 2 'media: --port N is missing' \
+	"$VXHCI" media -s 30 cd.img
+expect 'media: port x' 2 '--port x: not a number' \
+	"$VXHCI" media -s 30 --port x cd.img
+expect 'media: no file' 2 'the file is missing' "$VXHCI" media -s 30 --port 5
+expect 'controller-add' 0 '{"slot":"7"}' \
+	"$VXHCI" controller-add --socket c.sock -s 7,xhci,zero,usb2=3 --json
+expect 'controller-add: it is there' 0 '7: 3 USB 2 and 8 USB 3 ports' \
+	"$VXHCI" status -s 7
+expect 'controller-add: with its socket' 0 '' test -S c.sock
+expect 'controller-add: the slot is taken' 1 '"class":"Exists"' \
+	"$VXHCI" controller-add --socket d.sock -s 7,xhci --json
+expect 'controller-add: the socket is taken' 1 'c.sock' \
+	"$VXHCI" controller-add --socket c.sock -s 8,xhci
+expect 'controller-add: nonsense' 2 'yhci' \
+	"$VXHCI" controller-add --socket d.sock -s 8,yhci
+expect 'controller-add: no socket' 2 '--socket PATH is missing' \
+	"$VXHCI" controller-add -s 8,xhci
+expect 'controller-remove' 0 '' "$VXHCI" controller-remove -s 7
+expect 'controller-remove: it is gone' 1 '"class":"NotFound"' \
+	"$VXHCI" controller-remove -s 7 --json
+expect 'controller-remove: its socket too' 0 '' test ! -e c.sock
+expect 'controller-remove: which' 2 '-s SLOT is missing' \
+	"$VXHCI" controller-remove
+
+expect 'an error as JSON' 1 '{"error":{"class":"NotFound","desc":"2: no' \
+	"$VXHCI" detach -s 30 --json 2
+expect 'an error as JSON, without a socket' 1 '{"error":{"class":"NotFound"' \
+	"$VXHCI" status --json --control none.sock
 expect 'no socket' 2 'no control socket is named' \
 	env -u VXHCI_CONTROL "$VXHCI" status
 expect 'nobody there' 1 'nobody answers there' \
