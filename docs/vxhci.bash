@@ -31,7 +31,7 @@ _vxhci() {
 	controller-add) opts='--control --socket --slot --json' ;;
 	controller-remove) opts='--control --slot --json' ;;
 	import) opts='--serve' ;;
-	manage) opts='--config --check --explain --ready-fd --verbose' ;;
+	manage) opts='--config --check --explain --json --ready-fd --verbose' ;;
 	list) opts='--json' ;;
 	replay) opts='--explain --stats' ;;
 	help)

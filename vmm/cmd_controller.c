@@ -3,7 +3,7 @@
  * cmd_controller.c - vxhci controller-add, controller-remove and media: what
  * changes in a running `vxhci serve` beside its devices.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,8 +47,9 @@ static const char media_help[] =
 	"  --force         also if the guest has locked what is there\n"
 	"  --json          write an error as JSON\n";
 
-/* One request, whose answer is shown with --json */
-static int ask(const struct client_args *a, const char *command, json_t *args)
+/* One request with @fd, unless it is -1; the answer is shown with --json */
+static int ask(const struct client_args *a, const char *command, json_t *args,
+	       int fd)
 {
 	struct client c;
 	json_t *ret;
@@ -57,7 +58,7 @@ static int ask(const struct client_args *a, const char *command, json_t *args)
 	if (code)
 		json_decref(args);
 	else
-		code = client_call(&c, command, args, &ret);
+		code = client_call_fds(&c, command, args, &fd, fd >= 0, &ret);
 	client_close(&c);
 	if (code)
 		return code;
@@ -90,7 +91,8 @@ int cmd_controller_add(int argc, char **argv)
 				 a.slot ? "--socket PATH" : "-s SLOT,xhci");
 	return ask(&a, "controller-add",
 		   json_pack("{s:s, s:o}", "slot", a.slot, "socket",
-			     absolute(a.socket)));
+			     absolute(a.socket)),
+		   -1);
 }
 
 int cmd_controller_remove(int argc, char **argv)
@@ -110,6 +112,7 @@ int cmd_media(int argc, char **argv)
 {
 	struct client_args a;
 	json_t *args;
+	int fd = -1;
 	int code =
 		client_args(argc, argv, media_help, "spuofej", "the file", &a);
 
@@ -129,5 +132,14 @@ int cmd_media(int argc, char **argv)
 		json_object_set_new(args, "readonly", json_true());
 	if (a.word)
 		json_object_set_new(args, "file", absolute(a.word));
-	return ask(&a, "media", args);
+	/* with this command's rights; if it cannot, who is asked says why */
+	if (a.word)
+		fd = open(a.word, O_CLOEXEC | O_NONBLOCK |
+					  (a.readonly ? O_RDONLY : O_RDWR));
+	if (fd >= 0)
+		json_object_set_new(args, "fd", json_true());
+	code = ask(&a, "media", args, fd);
+	if (fd >= 0)
+		close(fd);
+	return code;
 }

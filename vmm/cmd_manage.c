@@ -5,6 +5,7 @@
 #include "vmm/cmd.h"
 
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +20,22 @@ enum {
 	OPT_CHECK,
 	OPT_EXPLAIN,
 	OPT_READY_FD,
+	OPT_JSON,
 	OPT_VERBOSE,
 	OPT_HELP,
 	OPT_VERSION
 };
 
 static const struct cmd_opt manage_opts[] = {
-	{"config", 0, 1, OPT_CONFIG},     {"check", 0, 0, OPT_CHECK},
-	{"explain", 0, 1, OPT_EXPLAIN},   {"ready-fd", 0, 1, OPT_READY_FD},
-	{"verbose", 'v', 0, OPT_VERBOSE}, {"help", 'h', 0, OPT_HELP},
-	{"version", 'V', 0, OPT_VERSION}, {0},
+	{"config", 0, 1, OPT_CONFIG},
+	{"check", 0, 0, OPT_CHECK},
+	{"explain", 0, 1, OPT_EXPLAIN},
+	{"ready-fd", 0, 1, OPT_READY_FD},
+	{"json", 0, 0, OPT_JSON},
+	{"verbose", 'v', 0, OPT_VERBOSE},
+	{"help", 'h', 0, OPT_HELP},
+	{"version", 'V', 0, OPT_VERSION},
+	{0},
 };
 
 static const char manage_help[] =
@@ -37,10 +44,13 @@ static const char manage_help[] =
 	"Give this host's USB devices to virtual machines, by rules.\n"
 	"\n"
 	"  --config FILE     VMs and rules, in JSON: see docs/manage.md\n"
-	"  --check           see whether the file is right, and exit\n"
+	"  --check           see whether the file is right, and sockets can be "
+	"where it\n"
+	"                    says, and exit\n"
 	"  --explain DEVICE  say what would become of a device that is there, "
 	"and why:\n"
 	"                    bus=1,port=2.3 or id=046d:c077\n"
+	"  --json            say it as JSON\n"
 	"  --ready-fd N      write a newline to descriptor N at the start\n"
 	"  -v                say too what is left to the host\n"
 	"\n"
@@ -50,7 +60,7 @@ static const char manage_help[] =
 struct asked {
 	struct manage_opts o;
 	const char *explain;
-	bool check;
+	bool check, json;
 };
 
 static int set_fd(struct asked *a, const char *text)
@@ -88,6 +98,9 @@ static int read_options(int argc, char **argv, struct asked *a)
 		case OPT_READY_FD:
 			code = set_fd(a, c.value);
 			break;
+		case OPT_JSON:
+			a->json = true;
+			break;
 		case OPT_VERBOSE:
 			a->o.verbose = true;
 			break;
@@ -101,6 +114,8 @@ static int read_options(int argc, char **argv, struct asked *a)
 			code = CMD_USAGE;
 		}
 	}
+	if (!code && a->json && !a->explain)
+		code = cmd_error("--json: is for --explain: leave it out");
 	if (!code && !a->o.config)
 		code = cmd_error("manage: no rules are given: add --config "
 				 "FILE");
@@ -138,7 +153,36 @@ static void explain_one(const struct policy *p, const struct policy_dev *d)
 			       policy_action_name(p->rules[i].action));
 }
 
-static int explain(const struct policy *p, const char *text)
+static json_t *text_or_null(const char *s)
+{
+	return s ? json_string(s) : json_null();
+}
+
+/* The same for programs: docs/control.schema.json */
+static json_t *explain_json(const struct policy *p, const struct policy_dev *d)
+{
+	json_t *vms = json_array(), *others = json_array();
+	struct policy_decision k;
+	char name[32], id[16];
+
+	policy_decide(p, d, &k);
+	for (unsigned i = 0; k.action == POLICY_GIVE && i < k.rule->nvms; i++)
+		json_array_append_new(vms,
+				      json_string(p->vms[k.rule->vm[i]].name));
+	for (unsigned i = 0; i < p->nrules; i++)
+		if (&p->rules[i] != k.rule &&
+		    policy_matches(&p->rules[i].match, d))
+			json_array_append_new(others,
+					      json_string(p->rules[i].name));
+	snprintf(id, sizeof(id), "%04x:%04x", d->info.vid, d->info.pid);
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name",
+			 usb_path_name(&d->info, name, sizeof(name)), "id", id,
+			 "action", policy_action_name(k.action), "vms", vms,
+			 "rule", text_or_null(k.rule ? k.rule->name : NULL),
+			 "why", text_or_null(k.why), "other-rules", others);
+}
+
+static int explain(const struct policy *p, const char *text, bool json)
 {
 	const struct slotopt of = {.usb2 = 15, .usb3 = 15};
 	struct policy_dev *list;
@@ -146,6 +190,7 @@ static int explain(const struct policy *p, const char *text)
 	char err[512] = "";
 	struct slotopt o;
 	size_t n, found = 0;
+	json_t *all;
 
 	if (slotopt_parse_device(text, &of, err, sizeof(err), &o) < 0)
 		return cmd_error("--explain %s", err);
@@ -161,13 +206,22 @@ static int explain(const struct policy *p, const char *text)
 		cmd_error("manage: %s", err);
 		return CMD_FAILED;
 	}
+	all = json_array();
 	for (size_t i = 0; i < n; i++) {
 		if (!usb_match_info(&m, &list[i].info))
 			continue;
-		explain_one(p, &list[i]);
+		if (json)
+			json_array_append_new(all, explain_json(p, &list[i]));
+		else
+			explain_one(p, &list[i]);
 		found++;
 	}
 	free(list);
+	if (json) {
+		json_dumpf(all, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	json_decref(all);
 	if (found)
 		return CMD_OK;
 	cmd_error("--explain %s: no such device is there: see vxhci list",
@@ -184,14 +238,15 @@ int cmd_manage(int argc, char **argv)
 
 	if (code)
 		return code < 0 ? CMD_OK : code;
-	if (conf_load(a.o.config, err, sizeof(err), &p) < 0)
+	if ((a.check ? conf_check : conf_load)(a.o.config, err, sizeof(err),
+					       &p) < 0)
 		return cmd_error("%s", err);
 	if (!a.check && !a.explain)
 		return manage_run(&a.o, &p);
 	if (a.check)
 		printf("%s: %u VMs, %u rules\n", a.o.config, p.nvms, p.nrules);
 	if (a.explain)
-		code = explain(&p, a.explain);
+		code = explain(&p, a.explain, a.json);
 	policy_free(&p);
 	return code;
 }

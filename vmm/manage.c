@@ -40,6 +40,23 @@ static void vm_drop(struct manage *m, uint8_t place, const char *why)
 	m->scan_ns = loop_now_ns() + SETTLE_NS;
 }
 
+/* That nobody is there is nothing to speak of; who else may not be is, once. */
+static bool reach(struct manage *m, struct manage_vm *vm)
+{
+	int r = manage_vm_connect(vm, m->loop);
+
+	if (r == -EPERM && vm->refused != r)
+		cmd_error("manage: %s: who is at %s is not user %u: it gets "
+			  "nothing",
+			  vm->conf.name, vm->conf.control, vm->conf.uid);
+	else if (r < 0 && r != -ENOENT && r != -ECONNREFUSED &&
+		 vm->refused != r)
+		cmd_error("manage: %s: %s: %s", vm->conf.name, vm->conf.control,
+			  strerror(-r));
+	vm->refused = r;
+	return r == 0;
+}
+
 static void connect_vms(struct manage *m)
 {
 	m->connect_ns = LOOP_NEVER;
@@ -49,7 +66,7 @@ static void connect_vms(struct manage *m)
 		if (vm->l.fd >= 0)
 			continue;
 		m->connect_ns = loop_now_ns() + CONNECT_NS;
-		if (manage_vm_connect(vm, m->loop) < 0)
+		if (!reach(m, vm))
 			continue;
 		fprintf(stderr, "vxhci: manage: %s: is there\n", vm->conf.name);
 		manage_vm_send(vm,
@@ -71,6 +88,7 @@ static void scan(struct manage *m)
 		m->scan_ns = loop_now_ns() + POLL_NS;
 		return;
 	}
+	m->core.now_ns = loop_now_ns();
 	if (core_set_devices(&m->core, list, n) < 0)
 		cmd_error("manage: out of memory: a device is not seen");
 	free(list);
@@ -135,7 +153,9 @@ static int find_vm(const struct policy *p, const struct policy_vm *vm)
 	for (unsigned i = 0; i < p->nvms; i++)
 		if (strcmp(p->vms[i].name, vm->name) == 0 &&
 		    strcmp(p->vms[i].control, vm->control) == 0 &&
-		    strcmp(p->vms[i].slot, vm->slot) == 0)
+		    strcmp(p->vms[i].slot, vm->slot) == 0 &&
+		    p->vms[i].has_user == vm->has_user &&
+		    p->vms[i].uid == vm->uid)
 			return (int)i;
 	return -1;
 }

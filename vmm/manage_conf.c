@@ -28,7 +28,7 @@ int conf_fail(struct conf *c, const char *fmt, ...)
 	return -EINVAL;
 }
 
-static void enter(struct conf *c, const char *key, size_t index)
+void conf_enter(struct conf *c, const char *key, size_t index)
 {
 	c->at[c->depth++] = (struct where_step){key, index};
 }
@@ -48,21 +48,22 @@ static bool type_fits(const json_t *v, json_type type)
 	       (type == JSON_TRUE && json_is_boolean(v));
 }
 
-/* Every member of @obj by the row of @list that is of its name */
-static int take_members(struct conf *c, json_t *obj, const struct member *list,
-			void *to)
+int conf_members(struct conf *c, const json_t *obj, const struct member *list,
+		 bool lenient, void *to)
 {
 	const struct member *m;
 	const char *key;
 	json_t *v;
 	int r = 0;
 
-	json_object_foreach(obj, key, v)
+	json_object_foreach((json_t *)(uintptr_t)obj, key, v)
 	{
-		enter(c, key, 0);
+		conf_enter(c, key, 0);
 		for (m = list; m->name && strcmp(m->name, key) != 0; m++)
 			;
-		if (!m->name)
+		if (!m->name && lenient)
+			r = 0;
+		else if (!m->name)
 			r = conf_fail(c,
 				      "%.64s: unknown key: see "
 				      "docs/manage.md",
@@ -134,7 +135,7 @@ static int rule_priority(struct conf *c, const json_t *v, void *to)
 static int rule_match(struct conf *c, const json_t *v, void *to)
 {
 	struct policy_match *m = &((struct rule_said *)to)->r->match;
-	int r = take_members(c, (json_t *)(uintptr_t)v, match_members, m);
+	int r = conf_members(c, v, match_members, false, m);
 
 	if (r == 0 && (m->has & POLICY_PORT) &&
 	    !(m->has & (POLICY_BUS | POLICY_CONTROLLER)))
@@ -165,17 +166,15 @@ static int add_vm(struct conf *c, const char *name, struct policy_rule *r)
 	return conf_fail(c, "give: %.64s: no such VM: add it to vms", name);
 }
 
-static int rule_give(struct conf *c, const json_t *v, void *to)
+int conf_give(struct conf *c, const json_t *v, struct policy_rule *rule)
 {
-	struct rule_said *s = to;
 	json_t *one;
 	size_t i;
 	int r = 0;
 
-	s->actions++;
-	s->r->action = POLICY_GIVE;
+	rule->action = POLICY_GIVE;
 	if (json_is_string(v))
-		return add_vm(c, json_string_value(v), s->r);
+		return add_vm(c, json_string_value(v), rule);
 	if (!json_is_array(v) || json_array_size(v) == 0)
 		return conf_fail(c, "give: neither a VM's name nor an array of "
 				    "them: write one");
@@ -184,11 +183,19 @@ static int rule_give(struct conf *c, const json_t *v, void *to)
 		if (!json_is_string(one))
 			return conf_fail(c, "give: not a VM's name: write a "
 					    "string");
-		r = add_vm(c, json_string_value(one), s->r);
+		r = add_vm(c, json_string_value(one), rule);
 		if (r < 0)
 			return r;
 	}
 	return r;
+}
+
+static int rule_give(struct conf *c, const json_t *v, void *to)
+{
+	struct rule_said *s = to;
+
+	s->actions++;
+	return conf_give(c, v, s->r);
 }
 
 static int rule_flag(struct conf *c, const json_t *v, struct rule_said *s,
@@ -228,6 +235,13 @@ static int rule_force(struct conf *c, const json_t *v, void *to)
 	return 0;
 }
 
+static int rule_follow(struct conf *c, const json_t *v, void *to)
+{
+	(void)c;
+	((struct rule_said *)to)->r->follow = json_is_true(v);
+	return 0;
+}
+
 static const struct member rule_members[] = {
 	{"name", JSON_STRING, rule_name},
 	{"priority", JSON_INTEGER, rule_priority},
@@ -237,6 +251,7 @@ static const struct member rule_members[] = {
 	{"leave", JSON_TRUE, rule_leave},
 	{"at", JSON_INTEGER, rule_at},
 	{"force", JSON_TRUE, rule_force},
+	{"follow", JSON_TRUE, rule_follow},
 	{0},
 };
 
@@ -245,10 +260,10 @@ static int take_rule(struct conf *c, json_t *v, size_t index)
 	struct rule_said s = {.r = &c->p.rules[index]};
 	int r;
 
-	enter(c, NULL, index);
+	conf_enter(c, NULL, index);
 	if (!json_is_object(v))
 		return conf_fail(c, "rules: not an object: write {...}");
-	r = take_members(c, v, rule_members, &s);
+	r = conf_members(c, v, rule_members, false, &s);
 	if (r < 0)
 		return r;
 	if (!json_object_get(v, "match"))
@@ -259,24 +274,15 @@ static int take_rule(struct conf *c, json_t *v, size_t index)
 				 "rule: %s of give, deny and leave: write "
 				 "one",
 				 s.actions ? "several" : "none");
-	if (s.r->action != POLICY_GIVE && (s.r->at || s.r->force))
-		return conf_fail(c, "rule: at and force belong to give: leave "
-				    "them out");
+	if (s.r->action != POLICY_GIVE &&
+	    (s.r->at || s.r->force || s.r->follow))
+		return conf_fail(c, "rule: at, force and follow belong to "
+				    "give: leave them out");
 	if (!s.r->name[0])
 		snprintf(s.r->name, sizeof(s.r->name), "rule %zu", index + 1);
 	c->depth--;
 	c->p.nrules++;
 	return 0;
-}
-
-static int vm_control(struct conf *c, const json_t *v, void *to)
-{
-	struct policy_vm *vm = to;
-
-	if (json_string_value(v)[0] != '/')
-		return conf_fail(c, "control: no absolute path: begin it with "
-				    "/");
-	return conf_text(c, v, vm->control, sizeof(vm->control), "control");
 }
 
 static int vm_slot(struct conf *c, const json_t *v, void *to)
@@ -287,8 +293,9 @@ static int vm_slot(struct conf *c, const json_t *v, void *to)
 }
 
 static const struct member vm_members[] = {
-	{"control", JSON_STRING, vm_control},
+	{"control", JSON_STRING, conf_control},
 	{"slot", JSON_STRING, vm_slot},
+	{"user", JSON_NULL, conf_user},
 	{0},
 };
 
@@ -297,7 +304,7 @@ static int take_vm(struct conf *c, const char *name, json_t *v)
 	struct policy_vm *vm = &c->p.vms[c->p.nvms];
 	int r;
 
-	enter(c, name, 0);
+	conf_enter(c, name, 0);
 	if (!name[0] || strlen(name) >= sizeof(vm->name))
 		return conf_fail(c,
 				 "vms: a name of 1 to %zu bytes is needed: "
@@ -309,7 +316,7 @@ static int take_vm(struct conf *c, const char *name, json_t *v)
 				 "%s: not an object: write {\"control\": "
 				 "PATH}",
 				 vm->name);
-	r = take_members(c, v, vm_members, vm);
+	r = conf_members(c, v, vm_members, false, vm);
 	if (r < 0)
 		return r;
 	if (!vm->control[0])
@@ -335,7 +342,7 @@ static int take_vms(struct conf *c, json_t *vms)
 	json_t *v;
 	int r;
 
-	enter(c, "vms", 0);
+	conf_enter(c, "vms", 0);
 	if (!json_is_object(vms))
 		return conf_fail(c, "vms: missing, or not an object: write "
 				    "{\"NAME\": {\"control\": PATH}}");
@@ -361,7 +368,7 @@ static int take_rules(struct conf *c, json_t *rules)
 	size_t i;
 	int r;
 
-	enter(c, "rules", 0);
+	conf_enter(c, "rules", 0);
 	if (!json_is_array(rules))
 		return conf_fail(c, "rules: missing, or not an array: write "
 				    "[...]");
@@ -379,17 +386,20 @@ static int take_rules(struct conf *c, json_t *rules)
 		if (r < 0)
 			return r;
 	}
+	c->depth--;
 	return 0;
 }
 
-static int check_ties(struct conf *c)
+/* Of the rules @nfile are the file's own. */
+static int check_ties(struct conf *c, unsigned nfile)
 {
 	unsigned a = 0, b = 0;
 	int r = policy_check(&c->p, &a, &b);
 
 	if (r != -EEXIST)
 		return r;
-	enter(c, NULL, b);
+	conf_enter(c, b < nfile ? "rules" : "manifest", 0);
+	conf_enter(c, NULL, b); /* leads nowhere in a manifest */
 	return conf_fail(c,
 			 "%s: one device may match this and %s, which wants "
 			 "something else: give one of them a higher "
@@ -399,7 +409,9 @@ static int check_ties(struct conf *c)
 
 static int take_root(struct conf *c, json_t *root)
 {
+	const json_t *manifest = json_object_get(root, "manifest");
 	const char *key;
+	unsigned nfile;
 	json_t *v;
 	int r;
 
@@ -407,16 +419,22 @@ static int take_root(struct conf *c, json_t *root)
 		return conf_fail(c, "not an object: see docs/manage.md");
 	json_object_foreach(root, key, v)
 	{
-		if (strcmp(key, "vms") == 0 || strcmp(key, "rules") == 0)
+		if (strcmp(key, "vms") == 0 || strcmp(key, "rules") == 0 ||
+		    v == manifest)
 			continue;
-		enter(c, key, 0);
-		return conf_fail(c, "%.64s: unknown key: write vms and rules",
+		conf_enter(c, key, 0);
+		return conf_fail(c,
+				 "%.64s: unknown key: write vms, rules and "
+				 "manifest",
 				 key);
 	}
 	r = take_vms(c, json_object_get(root, "vms"));
-	if (r == 0)
+	if (r == 0 && (!manifest || json_object_get(root, "rules")))
 		r = take_rules(c, json_object_get(root, "rules"));
-	return r == 0 ? check_ties(c) : r;
+	nfile = c->p.nrules;
+	if (r == 0 && manifest)
+		r = conf_manifest(c, manifest);
+	return r == 0 ? check_ties(c, nfile) : r;
 }
 
 /* An error is one line, whatever names are in it. */
@@ -427,36 +445,42 @@ static void one_line(char *err, size_t errlen)
 			err[i] = '?';
 }
 
+static int parse(struct conf *c, struct policy *ret)
+{
+	json_error_t e;
+	json_t *root = json_loads(c->text, JSON_REJECT_DUPLICATES, &e);
+	int r = -EINVAL;
+
+	if (!root) {
+		snprintf(c->err, c->errlen, "%s:%d:%d: %s: correct the JSON",
+			 c->name, e.line, e.column, e.text);
+		one_line(c->err, c->errlen);
+		return r;
+	}
+	r = take_root(c, root);
+	json_decref(root);
+	if (r == -ENOMEM)
+		snprintf(c->err, c->errlen, "%s: out of memory: try again",
+			 c->name);
+	if (r < 0) {
+		one_line(c->err, c->errlen);
+		policy_free(&c->p);
+	} else {
+		*ret = c->p;
+	}
+	return r;
+}
+
 int conf_parse(const char *name, const char *text, char *err, size_t errlen,
 	       struct policy *ret)
 {
 	struct conf c = {
 		.name = name, .text = text, .err = err, .errlen = errlen};
-	json_error_t e;
-	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &e);
-	int r = -EINVAL;
 
-	if (!root) {
-		snprintf(err, errlen, "%s:%d:%d: %s: correct the JSON", name,
-			 e.line, e.column, e.text);
-		one_line(err, errlen);
-		return r;
-	}
-	r = take_root(&c, root);
-	json_decref(root);
-	if (r == -ENOMEM)
-		snprintf(err, errlen, "%s: out of memory: try again", name);
-	if (r < 0) {
-		one_line(err, errlen);
-		policy_free(&c.p);
-	} else {
-		*ret = c.p;
-	}
-	return r;
+	return parse(&c, ret);
 }
 
-/* All of the file, with a final 0; the caller's to free */
-static char *read_file(const char *file, int *ret_err)
+char *conf_read(const char *file, int *ret_err)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	char *buf = fd < 0 ? NULL : malloc(CONF_MAX_BYTES + 1);
@@ -479,10 +503,13 @@ static char *read_file(const char *file, int *ret_err)
 	return buf;
 }
 
-int conf_load(const char *file, char *err, size_t errlen, struct policy *ret)
+static int load(const char *file, bool strict, char *err, size_t errlen,
+		struct policy *ret)
 {
+	struct conf c = {
+		.name = file, .err = err, .errlen = errlen, .strict = strict};
 	int r;
-	char *text = read_file(file, &r);
+	char *text = conf_read(file, &r);
 
 	if (!text) {
 		snprintf(err, errlen,
@@ -491,7 +518,18 @@ int conf_load(const char *file, char *err, size_t errlen, struct policy *ret)
 			 file, strerror(-r));
 		return r;
 	}
-	r = conf_parse(file, text, err, errlen, ret);
+	c.text = text;
+	r = parse(&c, ret);
 	free(text);
 	return r;
+}
+
+int conf_load(const char *file, char *err, size_t errlen, struct policy *ret)
+{
+	return load(file, false, err, errlen, ret);
+}
+
+int conf_check(const char *file, char *err, size_t errlen, struct policy *ret)
+{
+	return load(file, true, err, errlen, ret);
 }

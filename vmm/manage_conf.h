@@ -15,7 +15,15 @@
  * "FILE:LINE:COLUMN: what is wrong: what to do" in @err. Nothing is half there.
  */
 int conf_load(const char *file, char *err, size_t errlen, struct policy *ret);
-/* The same of text; @name is for messages. */
+/*
+ * The same for a person who asks: also wrong is a socket that nobody can make,
+ * as its folder is missing, which may be so before a VM's first start.
+ */
+int conf_check(const char *file, char *err, size_t errlen, struct policy *ret);
+/*
+ * The same of text; @name is for messages, and for where a manifest's path
+ * begins. Reads the manifest, and looks at sockets; nothing else of the host.
+ */
 int conf_parse(const char *name, const char *text, char *err, size_t errlen,
 	       struct policy *ret);
 

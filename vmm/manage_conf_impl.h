@@ -20,6 +20,7 @@ struct conf {
 	size_t errlen;
 	struct where_step at[MAX_STEPS]; /* where we are */
 	unsigned depth;
+	bool strict; /* sockets, too: for a person who asks */
 	struct policy p;
 };
 
@@ -39,6 +40,23 @@ int conf_text(struct conf *c, const json_t *v, char *to, size_t len,
 /* @v, an integer, in its range. 0 or -EINVAL */
 int conf_int(struct conf *c, const json_t *v, json_int_t min, json_int_t max,
 	     const char *what, json_int_t *ret);
+/* What follows is about member @key, or element @index where that is NULL. */
+void conf_enter(struct conf *c, const char *key, size_t index);
+/*
+ * Every member of @obj by the row of @list that has its name, for @to; others
+ * are wrong unless @lenient. 0 or -errno
+ */
+int conf_members(struct conf *c, const json_t *obj, const struct member *list,
+		 bool lenient, void *to);
+/* One VM's name or an array of them, to rule->vm. 0 or -EINVAL */
+int conf_give(struct conf *c, const json_t *v, struct policy_rule *rule);
+/* All of the file, the caller's to free(); or NULL and -errno */
+char *conf_read(const char *file, int *ret_err);
+/* manage_manifest.c: "manifest", more rules. 0 or -errno */
+int conf_manifest(struct conf *c, const json_t *obj);
+/* manage_socket.c: "control" and "user" of a VM. 0 or -errno */
+int conf_control(struct conf *c, const json_t *v, void *vm);
+int conf_user(struct conf *c, const json_t *v, void *vm);
 /* The members of "match", for a struct policy_match */
 extern const struct member match_members[];
 

@@ -14,6 +14,8 @@
 #include "vmm/policy.h"
 
 #define CORE_NO_VM UINT8_MAX
+#define CORE_FOLLOWED 16u           /* that are on their way to be another */
+#define CORE_FOLLOW_NS 20000000000u /* firmware may take its time */
 
 enum core_state {
 	CORE_FREE,   /* the host has it */
@@ -34,7 +36,9 @@ struct core_dev {
 	bool failed;    /* could not be given, until it is plugged in again */
 	bool left;      /* it is not there any more */
 	bool seen;      /* for core_set_devices() */
-	void *claim;    /* the host's: see ops.claim() */
+	/* the rule of what was in its port before, where that follows; or NULL */
+	const struct policy_rule *follows;
+	void *claim; /* the host's: see ops.claim() */
 };
 
 struct core_ops {
@@ -51,12 +55,21 @@ struct core_ops {
 	void (*log)(void *host, const struct core_dev *d, const char *what);
 };
 
+/* A port that a device left whose rule says follow */
+struct core_followed {
+	const struct policy_rule *rule; /* borrowed; NULL: unused */
+	uint8_t bus, npath, path[USB_MAX_DEPTH];
+	uint64_t until_ns;
+};
+
 struct core {
 	const struct core_ops *ops; /* borrowed */
 	void *host;
 	struct policy *p;      /* borrowed */
 	uint64_t up;           /* a bit a VM: it can take devices */
 	struct core_dev *devs; /* owned, in order of coming */
+	uint64_t now_ns;       /* the caller's, before core_set_devices() */
+	struct core_followed followed[CORE_FOLLOWED];
 };
 
 void core_init(struct core *c, const struct core_ops *ops, void *host,
@@ -72,9 +85,12 @@ int core_set_devices(struct core *c, const struct policy_dev *d, size_t n);
  * afterwards; core_run() then.
  */
 void core_vm_up(struct core *c, uint8_t vm);
-/* It has the device at @bus, @addr as its @id since before we were started. */
+/*
+ * It has the device at @bus, @addr as its @id since before we were started, by
+ * the rule of that name.
+ */
 void core_adopt(struct core *c, uint8_t vm, uint8_t bus, uint8_t addr,
-		unsigned id);
+		unsigned id, const char *rule);
 /* It is gone, with all it had. */
 void core_vm_down(struct core *c, uint8_t vm);
 /* What ops.give() led to: its id there, or @err */

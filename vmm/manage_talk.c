@@ -48,12 +48,13 @@ static void op_log(void *host, const struct core_dev *d, const char *what)
 
 static int op_claim(void *host, const struct core_dev *d, void **ret)
 {
-	char owner[160], who[128] = "", text[256];
+	char owner[200], who[128] = "", text[256];
+	struct manage *m = host;
 	struct owner_claim *claim;
 	int r;
 
-	(void)host;
-	snprintf(owner, sizeof(owner), "vxhci manage, %s", rule_text(d));
+	snprintf(owner, sizeof(owner), "vxhci manage, VM %s, rule %s",
+		 m->p.vms[d->vm].name, rule_text(d));
 	r = owner_claim(&d->d.info, owner, who, sizeof(who), &claim);
 	if (r < 0) {
 		cmd_error("manage: %s: %s: %s", dev_text(d, text, sizeof(text)),
@@ -173,7 +174,7 @@ static void adopt(struct managed_vm *k, const json_t *dev)
 		return;
 	core_adopt(&k->m->core, k->place, (uint8_t)number_of(host, "bus"),
 		   (uint8_t)number_of(host, "address"),
-		   (unsigned)number_of(dev, "id"));
+		   (unsigned)number_of(dev, "id"), text_of(dev, "rule") + 8);
 }
 
 static void on_status(struct managed_vm *k, const json_t *ret)

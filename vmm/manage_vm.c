@@ -58,6 +58,19 @@ static void vm_ready(struct loop_fd *l, short revents)
 	take_lines(vm);
 }
 
+/* Is the process behind @fd the user's that is allowed? */
+static int check_user(const struct policy_vm *conf, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (!conf->has_user)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -errno;
+	return peer.uid == conf->uid ? 0 : -EPERM;
+}
+
 int manage_vm_connect(struct manage_vm *vm, struct loop *l)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -72,7 +85,9 @@ int manage_vm_connect(struct manage_vm *vm, struct loop *l)
 	vm->l = (struct loop_fd){.fd = fd, .events = POLLIN, .ready = vm_ready};
 	r = connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0
 		    ? -errno
-		    : loop_add(l, &vm->l);
+		    : check_user(&vm->conf, fd);
+	if (r == 0)
+		r = loop_add(l, &vm->l);
 	if (r < 0) {
 		close(fd);
 		vm->l.fd = -1;

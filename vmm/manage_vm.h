@@ -18,13 +18,17 @@ struct manage_vm {
 	char slot[32]; /* of its controller, once it told */
 	bool synced;   /* it has told what it has */
 	bool broken;   /* to be closed: manage.c does */
+	int refused;   /* why it could not be reached last, -errno; said */
 	char *in;      /* owned */
 	size_t size, len;
 	/* An object came. */
 	void (*message)(struct manage_vm *vm, json_t *msg);
 };
 
-/* 0 or -errno: nobody is there */
+/*
+ * 0; -EPERM: a process of another user than it has to be; another -errno:
+ * nobody is there
+ */
 int manage_vm_connect(struct manage_vm *vm, struct loop *l);
 void manage_vm_close(struct manage_vm *vm);
 /*

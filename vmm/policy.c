@@ -20,6 +20,8 @@ static bool path_fits(const struct policy_match *m, const struct usb_info *i)
 {
 	if (i->npath < m->npath || (i->npath > m->npath && !m->below))
 		return false;
+	if (m->only_below && i->npath == m->npath)
+		return false;
 	return m->npath > 0 && memcmp(m->path, i->path, m->npath) == 0;
 }
 
@@ -88,11 +90,22 @@ static bool is_stronger(const struct policy_rule *a,
 	return a->action == POLICY_DENY && b->action != POLICY_DENY;
 }
 
+void policy_apply(const struct policy_rule *r, const struct policy_dev *d,
+		  struct policy_decision *ret)
+{
+	*ret = (struct policy_decision){.action = r ? r->action : POLICY_LEAVE,
+					.rule = r};
+	if (!r || r->action != POLICY_GIVE)
+		return;
+	ret->why = used_text(r->force ? d->used & POLICY_HUB : d->used);
+	if (ret->why)
+		ret->action = POLICY_DENY;
+}
+
 void policy_decide(const struct policy *p, const struct policy_dev *d,
 		   struct policy_decision *ret)
 {
 	const struct policy_rule *best = NULL;
-	unsigned used = d->used;
 
 	for (unsigned n = 0; n < p->nrules; n++) {
 		const struct policy_rule *r = &p->rules[n];
@@ -101,15 +114,7 @@ void policy_decide(const struct policy *p, const struct policy_dev *d,
 		    policy_matches(&r->match, d))
 			best = r;
 	}
-	*ret = (struct policy_decision){
-		.action = best ? best->action : POLICY_LEAVE, .rule = best};
-	if (!best || best->action != POLICY_GIVE)
-		return;
-	if (best->force)
-		used &= POLICY_HUB;
-	ret->why = used_text(used);
-	if (ret->why)
-		ret->action = POLICY_DENY;
+	policy_apply(best, d, ret);
 }
 
 static bool paths_meet(const struct policy_match *a,
@@ -158,7 +163,8 @@ static bool same_outcome(const struct policy_rule *a,
 		return a->action == POLICY_DENY || b->action == POLICY_DENY;
 	if (a->action != POLICY_GIVE)
 		return true;
-	return a->at == b->at && a->force == b->force && a->nvms == b->nvms &&
+	return a->at == b->at && a->force == b->force &&
+	       a->follow == b->follow && a->nvms == b->nvms &&
 	       memcmp(a->vm, b->vm, a->nvms) == 0;
 }
 

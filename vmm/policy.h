@@ -10,6 +10,8 @@
 #ifndef VMM_POLICY_H
 #define VMM_POLICY_H
 
+#include <sys/types.h>
+
 #include "hostusb/info.h"
 
 #define POLICY_MAX_VMS 64u /* a bit each in a mask */
@@ -23,6 +25,8 @@ struct policy_vm {
 	char name[POLICY_NAME];
 	char control[108]; /* path of its control socket */
 	char slot[32];     /* "": its only controller */
+	bool has_user;
+	uid_t uid; /* whose process it has to be, if .has_user */
 };
 
 /* What a rule asks of a device; bits of .has say what counts */
@@ -40,7 +44,8 @@ struct policy_match {
 	uint8_t bus;
 	uint8_t path[USB_MAX_DEPTH];
 	uint8_t npath;
-	bool below; /* and what hangs below it */
+	bool below;      /* and what hangs below it */
+	bool only_below; /* but not what is in it: with .below */
 	uint16_t vid, pid;
 	bool any_product;
 	char serial[USB_TEXT];
@@ -57,8 +62,9 @@ struct policy_rule {
 	struct policy_match match;
 	uint8_t vm[POLICY_MAX_GIVE]; /* in policy.vms, the first has it first */
 	uint8_t nvms;
-	uint8_t at; /* port of the controller, 0: any */
-	bool force; /* also what is never given otherwise */
+	uint8_t at;  /* port of the controller, 0: any */
+	bool force;  /* also what is never given otherwise */
+	bool follow; /* also what comes back with another identity */
 };
 
 struct policy {
@@ -89,6 +95,9 @@ struct policy_decision {
 bool policy_matches(const struct policy_match *m, const struct policy_dev *d);
 void policy_decide(const struct policy *p, const struct policy_dev *d,
 		   struct policy_decision *ret);
+/* The same, were @r the rule that counts */
+void policy_apply(const struct policy_rule *r, const struct policy_dev *d,
+		  struct policy_decision *ret);
 /*
  * policy_check - the first pair of rules that cannot be told apart: -EEXIST
  * with their indices, or 0.

@@ -80,14 +80,14 @@ case_manage() {
 		wait_for 20 sh -c "[ \"\$(vxhci status --control /tmp/vm.b/ctl |
 			grep -c 'attached .*manage: audio')\" = 2 ]"
 	check "manage: the pointer stays, denied" host_has $HX2 8 usbhid
-	check "manage: list says by which rule" listed in-use 'vxhci manage, keys'
+	check "manage: list says by which rule" listed in-use 'rule keys'
 	check "manage: --explain" sh -c "vxhci manage --config /tmp/manage.json \
 		--explain bus=$HX2,port=8 | grep -q 'by rule: no pointer'"
 	manage_end KILL
 	check "manage: killed, VMs keep theirs" vm_has a $bot_bus 3
 	must "manage: starts again" manage_start || return
 	check "manage: and finds them there" wait_for 20 listed in-use \
-		'vxhci manage, keys'
+		'rule keys'
 	check "manage: untouched" vm_has a $bot_bus 3
 	vm_kill a KILL
 	check "manage: a is killed, b gets the disk" wait_for 30 vm_has b $bot_bus 3

@@ -37,6 +37,14 @@ static void a_mistake_has_a_place(void **state)
 		{"{\"vms\":{\"a\":{}}}", "f:1:9: a: control is missing"},
 		{"{\"vms\":{\"a\":{\"control\":\"x\"}}}",
 		 "f:1:14: control: no absolute path"},
+		{"{\"vms\":{\"a\":{\"control\":\"/dev/null\"}}}",
+		 "f:1:14: control: /dev/null: not a socket"},
+		{"{\"vms\":{\"a\":{\"control\":\"/dev/null/a\"}}}",
+		 "f:1:14: control: /dev/null/a: Not a directory"},
+		{"{\"vms\":{\"a\":{\"user\":\"no.such.user\"}}}",
+		 "f:1:14: user: no.such.user: no such user"},
+		{"{\"vms\":{\"a\":{\"user\":-1}}}", "f:1:14: user: neither"},
+		{"{\"vms\":{\"a\":{\"user\":\"\"}}}", "f:1:14: user: neither"},
 		{"{\"vms\":{\"a\":{\"control\":\"/x\"},\n"
 		 "\"b\":{\"control\":\"/x\"}}}",
 		 "f:2:1: b: the same controller as a"},
@@ -68,7 +76,7 @@ static void a_mistake_has_a_place(void **state)
 		{RULES("{\"match\":{\"bus\":0},\"deny\":true}"),
 		 "f:3:11: bus: out of range"},
 		{RULES("{\"match\":{},\"deny\":true,\"force\":true}"),
-		 "f:3:1: rule: at and force belong to give"},
+		 "f:3:1: rule: at, force and follow belong to give"},
 		{RULES(M "\"name\":\"\"}"), "f:3:24: name: empty"},
 		{RULES("{\"match\":{},\"give\":\"a\"},\n"
 		       "{\"match\":{\"bus\":1},\"give\":\"b\"}"),

@@ -269,7 +269,7 @@ static void device_that_a_vm_has_is_adopted(void **state)
 	scan();
 	core_vm_up(&host.core, 0);
 	core_vm_up(&host.core, 1);
-	core_adopt(&host.core, 1, 1, host.dev[0].info.addr, 77);
+	core_adopt(&host.core, 1, 1, host.dev[0].info.addr, 77, "");
 	settle();
 	assert_int_equal(owner(0), 1);
 	assert_int_equal(dev_at(0)->id, 77);
@@ -375,6 +375,80 @@ static void rules_changed_while_it_is_given_take_it_back(void **state)
 	end();
 }
 
+#define FOLLOW_A                                                           \
+	"{\"name\":\"f\",\"match\":{\"id\":\"1000:0001\"},\"give\":\"a\"," \
+	"\"follow\":true}"
+
+/* A device that its guest makes another of: a firmware load, DFU */
+static void other_identity_in_its_port_is_followed(void **state)
+{
+	static const uint8_t same[] = {0, 1};
+	struct policy p;
+
+	(void)state;
+	start(FOLLOW_A);
+	core_vm_up(&host.core, 0);
+	plug(0, 1);
+	plug(1, 9);
+	scan();
+	settle();
+	assert_int_equal(owner(0), 0);
+	assert_int_equal(owner(1), CORE_NO_VM); /* it was never anybody's */
+	plug(0, 9); /* at once, so that both are seen in one look */
+	scan();
+	core_run(&host.core);
+	assert_int_equal(host.nasked, 0); /* not while the old one is there */
+	settle();
+	assert_int_equal(owner(0), 0);
+	load(&p, FOLLOW_A); /* the same rules again: it stays */
+	core_set_policy(&host.core, &p, same);
+	policy_free(&host.p);
+	host.p = p;
+	host.core.p = &host.p;
+	core_set_policy(&host.core, &host.p, same);
+	settle();
+	assert_int_equal(owner(0), 0);
+	assert_int_equal(host.last_id, 2);
+	host.there[0] = false; /* and back as it was */
+	scan();
+	settle();
+	plug(0, 1);
+	scan();
+	settle();
+	assert_int_equal(owner(0), 0);
+	host.there[0] = false; /* but who comes late is somebody else */
+	scan();
+	settle();
+	host.core.now_ns += CORE_FOLLOW_NS + 1;
+	plug(0, 9);
+	scan();
+	settle();
+	assert_int_equal(owner(0), CORE_NO_VM);
+	end();
+}
+
+static void followed_device_is_adopted(void **state)
+{
+	(void)state;
+	start(FOLLOW_A);
+	plug(0, 9);
+	scan();
+	core_vm_up(&host.core, 0);
+	core_adopt(&host.core, 0, 1, host.dev[0].info.addr, 5, "f");
+	settle();
+	assert_int_equal(owner(0), 0);
+	assert_int_equal(host.last_id, 0);
+	end();
+	start(FOLLOW_A);
+	plug(0, 9);
+	scan();
+	core_vm_up(&host.core, 0);
+	core_adopt(&host.core, 0, 1, host.dev[0].info.addr, 5, "other");
+	settle();
+	assert_int_equal(owner(0), CORE_NO_VM); /* no rule gives it */
+	end();
+}
+
 /*
  * The model: each device's owner follows from what happened to it, by the
  * words of docs/manage.md and nothing of the code's.
@@ -426,7 +500,7 @@ static void restart(struct model *m)
 		for (struct core_dev *d = old.devs; d; d = d->next)
 			if (d->state == CORE_GIVEN && d->vm == vm)
 				core_adopt(&host.core, vm, 1, d->d.info.addr,
-					   d->id);
+					   d->id, "");
 	}
 	core_free(&old);
 	for (unsigned n = 0; n < MAX_DEVS; n++)
@@ -506,6 +580,165 @@ static void many_steps_end_as_the_model_says(void **state)
 	end();
 }
 
+/* What was asked of VMs and not answered yet: they take their time. */
+static struct asked {
+	bool take;
+	uint8_t vm, addr;
+	unsigned id;
+} late[64];
+static unsigned nlate;
+
+static int late_give(void *h, uint8_t vm, struct core_dev *d)
+{
+	(void)h;
+	if (nlate == 64)
+		return -EAGAIN;
+	late[nlate++] = (struct asked){.vm = vm, .addr = d->d.info.addr};
+	return 0;
+}
+
+static void late_take(void *h, uint8_t vm, struct core_dev *d)
+{
+	(void)h;
+	assert_int_not_equal(d->id, 0);
+	assert_in_range(nlate, 0, 63);
+	late[nlate++] = (struct asked){
+		.take = true, .vm = vm, .addr = d->d.info.addr, .id = d->id};
+}
+
+/* One of them is answered, well or not. */
+static void answer(unsigned n)
+{
+	struct asked a = late[n];
+	struct core_dev *d = host.core.devs;
+
+	late[n] = late[--nlate];
+	while (d && (d->vm != a.vm || d->d.info.addr != a.addr ||
+		     d->id != a.id || d->state == CORE_FREE))
+		d = d->next;
+	if (a.take)
+		core_detached(&host.core, a.vm, a.id, rand() % 8 == 0);
+	else if (d)
+		core_given(&host.core, d, rand() % 16 == 0 ? -EIO : 0,
+			   ++host.last_id);
+}
+
+/* A VM that ends answers nothing more. */
+static void forget(uint8_t vm)
+{
+	for (unsigned n = nlate; n-- > 0;)
+		if (late[n].vm == vm)
+			late[n] = late[--nlate];
+}
+
+/* Devices that somebody has, each once and by a rule that names him */
+static unsigned check_owners(void)
+{
+	unsigned owned = 0;
+
+	for (struct core_dev *d = host.core.devs; d; d = d->next) {
+		const struct policy_rule *r = d->decision.rule;
+		bool named = false;
+
+		assert_int_equal(d->claim != NULL, d->state != CORE_FREE);
+		if (d->state == CORE_FREE)
+			continue;
+		owned++;
+		assert_true(host.core.up & (UINT64_C(1) << d->vm));
+		for (unsigned n = 0; r && n < r->nvms; n++)
+			named |= r->vm[n] == d->vm;
+		assert_true(named || d->state == CORE_TAKING || d->left ||
+			    d->state == CORE_GIVING);
+		for (struct core_dev *k = d->next; k; k = k->next)
+			assert_true(k->id == 0 || k->vm != d->vm ||
+				    k->id != d->id);
+	}
+	assert_int_equal(host.claims, owned);
+	return owned;
+}
+
+static void nothing_is_lost_when_nobody_waits(void **state)
+{
+	static const uint8_t same[] = {0, 1};
+	static const char *const rules[] = {
+		KINDS, "{\"match\":{\"id\":\"1000:0000\"},\"give\":\"b\"},"
+		       "{\"match\":{\"id\":\"1000:0002\"},\"give\":\"a\"}"};
+	struct core_ops late_ops = ops;
+	unsigned given = 0;
+
+	(void)state;
+	late_ops.give = late_give;
+	late_ops.take = late_take;
+	start(KINDS);
+	host.core.ops = &late_ops;
+	up[0] = up[1] = false;
+	nlate = 0;
+	srand(3);
+	for (unsigned i = 0; i < 60000; i++) {
+		unsigned n = (unsigned)rand() % MAX_DEVS;
+		uint8_t vm = (uint8_t)(rand() % 2);
+		struct core_dev *d = dev_at(n);
+		struct policy p;
+
+		switch (rand() % 16) {
+		case 0:
+			load(&p, rules[rand() % 2]);
+			core_set_policy(&host.core, &p, same);
+			policy_free(&host.p);
+			host.p = p;
+			host.core.p = &host.p;
+			break;
+		case 1:
+			up[vm] = !up[vm];
+			if (up[vm]) {
+				core_vm_up(&host.core, vm);
+			} else {
+				forget(vm);
+				core_vm_down(&host.core, vm);
+			}
+			break;
+		case 2:
+			if (host.there[n] && d && d->state == CORE_GIVEN)
+				core_detached(&host.core, d->vm, d->id, false);
+			break;
+		case 3:
+		case 4:
+		case 5:
+			host.there[n] = !host.there[n];
+			if (host.there[n])
+				plug(n, (uint16_t)(n % 5));
+			break;
+		case 6:
+		case 7:
+			scan();
+			break;
+		default:
+			if (nlate)
+				answer((unsigned)rand() % nlate);
+		}
+		core_run(&host.core);
+		given += check_owners() > 0;
+		if (i % 100)
+			continue;
+		/* all is answered: all is where it belongs, and comes to rest */
+		scan();
+		for (unsigned k = 0; k < 1000; k++) {
+			core_run(&host.core);
+			if (nlate)
+				answer(0);
+		}
+		assert_int_equal(nlate, 0);
+		check_owners();
+		for (d = host.core.devs; d; d = d->next) {
+			assert_true(d->state == CORE_FREE ||
+				    d->state == CORE_GIVEN);
+			assert_false(d->left);
+		}
+	}
+	assert_true(given > 10000);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -519,7 +752,10 @@ int main(void)
 		cmocka_unit_test(
 			device_that_cannot_be_given_waits_for_its_return),
 		cmocka_unit_test(rules_changed_while_it_is_given_take_it_back),
+		cmocka_unit_test(other_identity_in_its_port_is_followed),
+		cmocka_unit_test(followed_device_is_adopted),
 		cmocka_unit_test(many_steps_end_as_the_model_says),
+		cmocka_unit_test(nothing_is_lost_when_nobody_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
