@@ -37,14 +37,47 @@ static void write_file(const char *name, const char *text)
 	fclose(f);
 }
 
-/* Members as text, who is assigned what; the manifest's path is relative. */
-static int load(const char *members, const char *assign, struct policy *p,
-		char *err)
+static char members[4096]; /* of the manifest that load() writes */
+
+static void add(const char *text)
 {
-	char text[4096];
+	size_t n = strlen(members);
+
+	snprintf(members + n, sizeof(members) - n, "%s%s", n ? ", " : "", text);
+}
+
+static void add_usb(const char *label, const char *group, const char *parent,
+		    const char *phyaddrs)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "{\"ztype\": \"IO_TYPE_USB_DEVICE\", \"phylabel\": \"%s\", "
+		 "\"assigngrp\": \"%s\", \"parentassigngrp\": \"%s\", "
+		 "\"logicallabel\": \"x\", \"cost\": 0, \"phyaddrs\": {%s}}",
+		 label, group, parent, phyaddrs);
+	add(text);
+}
+
+static void add_controller(const char *label, const char *pci)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "{\"ztype\": 12, \"phylabel\": \"%s\", \"assigngrp\": "
+		 "\"ctl\", \"phyaddrs\": {\"PciLong\": \"%s\"}}",
+		 label, pci);
+	add(text);
+}
+
+/* The members are assigned so; the manifest's path is relative. */
+static int load(const char *assign, struct policy *p, char *err)
+{
+	char text[5000];
 
 	snprintf(text, sizeof(text),
 		 "{\"name\": \"box\", \"ioMemberList\": [\n%s]}", members);
+	members[0] = '\0';
 	write_file("model.json", text);
 	snprintf(text, sizeof(text),
 		 "{\"vms\": {\"a\": {\"control\": \"/a\"}, \"b\": "
@@ -55,11 +88,11 @@ static int load(const char *members, const char *assign, struct policy *p,
 	return conf_load(path("manage.json"), err, 512, p);
 }
 
-static void must_load(const char *members, const char *assign, struct policy *p)
+static void must_load(const char *assign, struct policy *p)
 {
 	char err[512] = "";
 
-	if (load(members, assign, p, err) != 0)
+	if (load(assign, p, err) != 0)
 		fail_msg("%s", err);
 }
 
@@ -83,26 +116,17 @@ static char whose(const struct policy *p, unsigned bus, const char *port,
 }
 
 #define PCI "0000:00:14.0"
-#define USB(label, group, parent, addrs)                                   \
-	"{\"ztype\": \"IO_TYPE_USB_DEVICE\", \"phylabel\": \"" label       \
-	"\", \"assigngrp\": \"" group "\", \"parentassigngrp\": \"" parent \
-	"\", \"logicallabel\": \"x\", \"cost\": 0, \"phyaddrs\": {" addrs "}}"
 
 static void keys_are_anded_and_members_ored(void **state)
 {
 	struct policy p;
 
 	(void)state;
-	must_load(USB(
-			  "one", "g", "",
-			  "\"usbaddr\": \"1:2.3\", \"usbproduct\": "
-			  "\"1000:0001\"") ", " USB("two", "g", "",
-						    "\"usbproduct\": "
-						    "\"1000:0002\"") ", " USB("else",
-									      "h",
-									      "",
-									      "\"usbaddr\": \"1:7\""),
-		  "\"g\": \"a\"", &p);
+	add_usb("one", "g", "",
+		"\"usbaddr\": \"1:2.3\", \"usbproduct\": \"1000:0001\"");
+	add_usb("two", "g", "", "\"usbproduct\": \"1000:0002\"");
+	add_usb("else", "h", "", "\"usbaddr\": \"1:7\"");
+	must_load("\"g\": \"a\"", &p);
 	assert_int_equal(whose(&p, 1, "2.3", 1, PCI), 'a');
 	assert_int_equal(whose(&p, 1, "2.3", 9, PCI), '-');
 	assert_int_equal(whose(&p, 1, "2.4", 1, PCI), '-');
@@ -117,20 +141,12 @@ static void port_counts_before_product(void **state)
 	struct policy p;
 
 	(void)state;
-	must_load(
-		USB("product", "g", "",
-		    "\"usbproduct\": \"1000:0001\"") ", " USB("exact", "h", "",
-							      "\"usbaddr\": "
-							      "\"1:2.3\"") ","
-									   " " USB("deep",
-										   "k",
-										   "",
-										   "\"usbaddr\": \"1:2.*\"") ", " USB("bus",
-														      "l",
-														      "",
-														      "\"usbaddr\": \"1:*\", \"usbproduct\": "
-														      "\"1000:0001\""),
-		"\"g\": \"a\", \"h\": \"b\", \"k\": \"a\", \"l\": \"b\"", &p);
+	add_usb("product", "g", "", "\"usbproduct\": \"1000:0001\"");
+	add_usb("exact", "h", "", "\"usbaddr\": \"1:2.3\"");
+	add_usb("deep", "k", "", "\"usbaddr\": \"1:2.*\"");
+	add_usb("bus", "l", "",
+		"\"usbaddr\": \"1:*\", \"usbproduct\": \"1000:0001\"");
+	must_load("\"g\": \"a\", \"h\": \"b\", \"k\": \"a\", \"l\": \"b\"", &p);
 	assert_int_equal(whose(&p, 1, "2.3", 1, PCI), 'b'); /* exact */
 	assert_int_equal(whose(&p, 1, "2.4", 1, PCI), 'a'); /* the longer */
 	assert_int_equal(whose(&p, 1, "2.4.1", 5, PCI), 'a');
@@ -140,23 +156,16 @@ static void port_counts_before_product(void **state)
 	policy_free(&p);
 }
 
-#define CTL(label, group, pci)                                                 \
-	"{\"ztype\": 12, \"phylabel\": \"" label "\", \"assigngrp\": \"" group \
-	"\", \"phyaddrs\": {\"PciLong\": \"" pci "\"}}"
-
 static void parent_group_narrows(void **state)
 {
 	struct policy p;
 
 	(void)state;
-	must_load(
-		CTL("c1", "ctl", PCI) ", " CTL("c2", "ctl", "00:15.0") ", " USB(
-			"kid", "g", "ctl",
-			"\"usbproduct\": \"1000:0001\"") ", " USB("orphan", "h",
-								  "nobody",
-								  "\"usbaddr\":"
-								  " \"1:4\""),
-		"\"g\": [\"b\", \"a\"], \"h\": \"a\"", &p);
+	add_controller("c1", PCI);
+	add_controller("c2", "00:15.0");
+	add_usb("kid", "g", "ctl", "\"usbproduct\": \"1000:0001\"");
+	add_usb("orphan", "h", "nobody", "\"usbaddr\": \"1:4\"");
+	must_load("\"g\": [\"b\", \"a\"], \"h\": \"a\"", &p);
 	assert_int_equal(whose(&p, 1, "1", 1, PCI), 'b');
 	assert_int_equal(whose(&p, 1, "1", 1, "0000:00:15.0"), 'b');
 	assert_int_equal(whose(&p, 1, "1", 1, "0000:00:16.0"), '-');
@@ -169,62 +178,77 @@ static void assigned_controller_is_left_alone(void **state)
 	struct policy p;
 
 	(void)state;
-	must_load(CTL("c1", "ctl", PCI) ", " USB("kid", "g", "ctl",
-						 "\"usbaddr\": \"1:2\""),
-		  "\"g\": \"b\", \"ctl\": \"a\"", &p);
+	add_controller("c1", PCI);
+	add_usb("kid", "g", "ctl", "\"usbaddr\": \"1:2\"");
+	must_load("\"g\": \"b\", \"ctl\": \"a\"", &p);
 	assert_int_equal(whose(&p, 1, "2", 1, PCI), 'x');
 	assert_int_equal(whose(&p, 1, "2", 1, "0000:00:16.0"), '-');
 	policy_free(&p);
 }
 
-static void two_owners_and_mistakes_have_a_place(void **state)
+static void must_fail(const char *assign, const char *says)
 {
-	static const struct {
-		const char *members, *assign, *err;
-	} rows[] = {
-		{USB("m", "g", "", "\"usbaddr\": \"2.3\""), "\"g\": \"a\"",
-		 "model.json:2:136: usbaddr: not BUS:PORT"},
-		{USB("m", "g", "", "\"usbaddr\": \"1:2.x\""), "\"g\": \"a\"",
-		 "model.json:2:136: usbaddr: not BUS:PORT"},
-		{USB("m", "g", "", "\"usbproduct\": \"1000\""), "\"g\": \"a\"",
-		 "model.json:2:136: usbproduct: not an id"},
-		{USB("m", "g", "", "\"usbproduct\": 7"), "\"g\": \"a\"",
-		 "model.json:2:136: usbproduct: not a string"},
-		{USB("m", "g", "", "\"PciLong\": \"14\""), "\"g\": \"a\"",
-		 "model.json:2:136: PciLong: not a PCI address"},
-		{"7", "", "model.json:2:1: ioMemberList: not an object"},
-		{"{\"ztype\": []}", "", "model.json:2:2: ztype: neither"},
-		{"{\"assigngrp\": 1}", "",
-		 "model.json:2:2: assigngrp: not a string"},
-		{"{", "", "model.json:2:2: "},
-		{USB("m", "g", "", "\"usbaddr\": \"1:2\""), "\"k\": \"a\"",
-		 "manage.json:2:47: assign: k: no member"},
-		{USB("m", "g", "", "\"usbaddr\": \"1:2\""), "\"g\": \"c\"",
-		 "manage.json:2:47: give: c: no such VM"},
-		{USB("m", "g", "", "\"usbaddr\": \"1:2\"") ", " USB(
-			 "n", "k", "", "\"usbaddr\": \"1:2\""),
-		 "\"g\": \"a\", \"k\": \"b\"",
-		 "manage.json:2:1: n: one device may match this and m"},
-		{USB("m", "g", "h", "\"usbaddr\": \"1:2\"") ", " USB(
-			 "n", "h", "g", "\"usbaddr\": \"1:2\""),
-		 "\"g\": \"a\"",
-		 "manage.json:2:47: manifest: m: its parentassigngrp leads"},
+	struct policy p = {.nrules = 99};
+	char err[512] = "";
+	size_t n = strlen(dir) + 1;
+
+	assert_int_equal(load(assign, &p, err), -EINVAL);
+	if (strncmp(err, dir, n - 1) != 0 ||
+	    strncmp(err + n, says, strlen(says)) != 0)
+		fail_msg("%s, not %s", err, says);
+	assert_int_equal(p.nrules, 99); /* nothing is half there */
+}
+
+static void a_mistake_in_an_address_has_a_place(void **state)
+{
+	static const char *const rows[][2] = {
+		{"\"usbaddr\": \"2.3\"", "usbaddr: not BUS:PORT"},
+		{"\"usbaddr\": \"1:2.x\"", "usbaddr: not BUS:PORT"},
+		{"\"usbaddr\": \"1:2.\"", "usbaddr: not BUS:PORT"},
+		{"\"usbproduct\": \"1000\"", "usbproduct: not an id"},
+		{"\"usbproduct\": \"1:10000\"", "usbproduct: not an id"},
+		{"\"usbproduct\": 7", "usbproduct: not a string"},
+		{"\"PciLong\": \"14\"", "PciLong: not a PCI address"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct policy p = {.nrules = 99};
-		char err[512] = "";
+		char says[128];
 
-		assert_int_equal(load(rows[i].members, rows[i].assign, &p, err),
-				 -EINVAL);
-		if (strncmp(err, dir, strlen(dir)) != 0 ||
-		    strncmp(err + strlen(dir) + 1, rows[i].err,
-			    strlen(rows[i].err)) != 0)
-			fail_msg("%s\n%s\n%s", rows[i].members, err,
-				 rows[i].err);
-		assert_int_equal(p.nrules, 99);
+		add_usb("m", "g", "", rows[i][0]);
+		snprintf(says, sizeof(says), "model.json:2:136: %s",
+			 rows[i][1]);
+		must_fail("\"g\": \"a\"", says);
 	}
+}
+
+static void two_owners_and_mistakes_have_a_place(void **state)
+{
+	static const char *const rows[][2] = {
+		{"7", "model.json:2:1: ioMemberList: not an object"},
+		{"{\"ztype\": []}", "model.json:2:2: ztype: neither"},
+		{"{\"assigngrp\": 1}",
+		 "model.json:2:2: assigngrp: not a string"},
+		{"{", "model.json:2:2: "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		add(rows[i][0]);
+		must_fail("", rows[i][1]);
+	}
+	add_usb("m", "g", "", "\"usbaddr\": \"1:2\"");
+	must_fail("\"k\": \"a\"", "manage.json:2:47: assign: k: no member");
+	add_usb("m", "g", "", "\"usbaddr\": \"1:2\"");
+	must_fail("\"g\": \"c\"", "manage.json:2:47: give: c: no such VM");
+	add_usb("m", "g", "", "\"usbaddr\": \"1:2\"");
+	add_usb("n", "k", "", "\"usbaddr\": \"1:2\"");
+	must_fail("\"g\": \"a\", \"k\": \"b\"",
+		  "manage.json:2:1: n: one device may match this and m");
+	add_usb("m", "g", "h", "\"usbaddr\": \"1:2\"");
+	add_usb("n", "h", "g", "\"usbaddr\": \"1:2\"");
+	must_fail("\"g\": \"a\"", "manage.json:2:47: manifest: m: its "
+				  "parentassigngrp leads");
 }
 
 static int remove_all(void **state)
@@ -242,6 +266,7 @@ int main(void)
 		cmocka_unit_test(port_counts_before_product),
 		cmocka_unit_test(parent_group_narrows),
 		cmocka_unit_test(assigned_controller_is_left_alone),
+		cmocka_unit_test(a_mistake_in_an_address_has_a_place),
 		cmocka_unit_test(two_owners_and_mistakes_have_a_place),
 	};
 
