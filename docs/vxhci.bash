@@ -21,7 +21,7 @@ _vxhci() {
 		;;
 	esac
 	case $cmd in
-	serve) opts='--socket --slot --control --sandbox --user --ready-fd --pcap --record --verbose --log-json' ;;
+	serve) opts='--socket --slot --control --sandbox --user --files --ready-fd --pcap --record --verbose --log-json' ;;
 	attach) opts='--control --slot --rule --no-wait --json' ;;
 	detach) opts='--control --slot --no-wait --json' ;;
 	status) opts='--control --slot --json' ;;

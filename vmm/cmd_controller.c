@@ -105,7 +105,8 @@ int cmd_controller_remove(int argc, char **argv)
 	if (!a.slot)
 		return cmd_error("controller-remove: -s SLOT is missing: see "
 				 "vxhci status");
-	return ask(&a, "controller-remove", json_pack("{s:s}", "slot", a.slot));
+	return ask(&a, "controller-remove", json_pack("{s:s}", "slot", a.slot),
+		   -1);
 }
 
 int cmd_media(int argc, char **argv)
