@@ -23,7 +23,7 @@ struct dma_guard {
 	_Atomic uint64_t len;
 	_Atomic(atomic_bool *) lost;     /* borrowed */
 	_Atomic(atomic_bool *) any_lost; /* borrowed */
-	struct dma_guard *next_free;     /* under `lock` */
+	struct dma_guard *next_free;     /* under `guard_lock` */
 };
 
 struct chunk {
@@ -32,14 +32,14 @@ struct chunk {
 };
 
 /* A signal handler's only way to anything is by name. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct dma_guard *free_list;    /* under `lock` */
-static _Atomic(struct chunk *) chunks; /* owned, for ever */
-static _Atomic uintptr_t page_size = 4096;
+static pthread_mutex_t guard_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct dma_guard *guard_free;         /* under `guard_lock` */
+static _Atomic(struct chunk *) guard_chunks; /* owned, for ever */
+static _Atomic uintptr_t guard_page = 4096;
 
 static struct dma_guard *guard_alloc(void)
 {
-	struct dma_guard *g = free_list;
+	struct dma_guard *g = guard_free;
 	struct chunk *c;
 
 	if (g == NULL) {
@@ -48,15 +48,15 @@ static struct dma_guard *guard_alloc(void)
 			return NULL;
 		for (unsigned i = 0; i < CHUNK; i++) {
 			atomic_store(&c->entry[i].gen, 1);
-			c->entry[i].next_free = free_list;
-			free_list = &c->entry[i];
+			c->entry[i].next_free = guard_free;
+			guard_free = &c->entry[i];
 		}
-		c->next = atomic_load(&chunks);
-		atomic_store(&chunks, c);
-		atomic_store(&page_size, (uintptr_t)sysconf(_SC_PAGESIZE));
-		g = free_list;
+		c->next = atomic_load(&guard_chunks);
+		atomic_store(&guard_chunks, c);
+		atomic_store(&guard_page, (uintptr_t)sysconf(_SC_PAGESIZE));
+		g = guard_free;
 	}
-	free_list = g->next_free;
+	guard_free = g->next_free;
 	return g;
 }
 
@@ -65,7 +65,7 @@ struct dma_guard *dma_guard_add(void *base, uint64_t len, atomic_bool *lost,
 {
 	struct dma_guard *g;
 
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&guard_lock);
 	g = guard_alloc();
 	if (g != NULL) {
 		atomic_store(&g->base, (uintptr_t)base);
@@ -74,7 +74,7 @@ struct dma_guard *dma_guard_add(void *base, uint64_t len, atomic_bool *lost,
 		atomic_store(&g->any_lost, any_lost);
 		atomic_fetch_add(&g->gen, 1);
 	}
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&guard_lock);
 	return g;
 }
 
@@ -82,11 +82,11 @@ void dma_guard_remove(struct dma_guard *g)
 {
 	if (g == NULL)
 		return;
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&guard_lock);
 	atomic_fetch_add(&g->gen, 1);
-	g->next_free = free_list;
-	free_list = g;
-	pthread_mutex_unlock(&lock);
+	g->next_free = guard_free;
+	guard_free = g;
+	pthread_mutex_unlock(&guard_lock);
 }
 
 static bool put_zeroes(uintptr_t at, uint64_t len)
@@ -104,7 +104,7 @@ static bool put_zeroes(uintptr_t at, uint64_t len)
  */
 static bool replace(uintptr_t addr, uintptr_t base, uint64_t len)
 {
-	const uintptr_t unit[] = {atomic_load(&page_size), 2u << 20, 1u << 30};
+	const uintptr_t unit[] = {atomic_load(&guard_page), 2u << 20, 1u << 30};
 
 	for (unsigned i = 0; i < sizeof(unit) / sizeof(unit[0]); i++) {
 		if (put_zeroes(addr & ~(unit[i] - 1), unit[i]))
@@ -119,7 +119,7 @@ static bool replace(uintptr_t addr, uintptr_t base, uint64_t len)
 static bool look_up(uintptr_t addr, uintptr_t *ret_base, uint64_t *ret_len,
 		    atomic_bool **ret_lost, atomic_bool **ret_any)
 {
-	for (struct chunk *c = atomic_load(&chunks); c; c = c->next) {
+	for (struct chunk *c = atomic_load(&guard_chunks); c; c = c->next) {
 		for (unsigned i = 0; i < CHUNK; i++) {
 			struct dma_guard *g = &c->entry[i];
 			unsigned gen = atomic_load(&g->gen);
