@@ -189,8 +189,21 @@ int image_open(const char *path, bool readonly, struct image *ret_img,
 	return 0;
 }
 
+/* Whoever handed a descriptor over may have it open still. */
+static void unlock_image(int fd)
+{
+#ifdef F_OFD_SETLK
+	struct flock fl = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	fcntl(fd, F_OFD_SETLK, &fl);
+#else
+	flock(fd, LOCK_UN);
+#endif
+}
+
 void image_close(struct image *img)
 {
+	unlock_image(img->fd);
 	close(img->fd);
 	img->fd = -1;
 }

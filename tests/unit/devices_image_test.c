@@ -58,6 +58,37 @@ static void each_bad_path_has_its_line(void **state)
 	}
 }
 
+/* "/dev/fd/N" is what is open, as it is open; it stays the caller's. */
+static void a_descriptor_is_a_file(void **state)
+{
+	char path[] = "/tmp/vxhci-image-XXXXXX", name[32], err[256];
+	int fd = mkstemp(path), ro = open(path, O_RDONLY), next;
+	struct usb_dev *dev;
+
+	(void)state;
+	assert_true(fd >= 0 && ro >= 0);
+	assert_int_equal(ftruncate(fd, 65536), 0);
+	unlink(path);
+	next = dup(fd);
+	close(next);
+	snprintf(name, sizeof(name), "/dev/fd/%d", fd);
+	assert_int_equal(try_open(name, false, &dev, err), 0);
+	/* locked, as any other */
+	snprintf(name, sizeof(name), "/dev/fd/%d", ro);
+	assert_int_equal(try_open(name, true, NULL, err), -EBUSY);
+	dev->ops->free(dev);
+	assert_int_equal(try_open(name, false, NULL, err), -EACCES);
+	assert_int_equal(try_open(name, true, NULL, err), 0);
+	assert_int_equal(try_open("/dev/fd/99999", true, NULL, err), -ENOENT);
+	assert_int_equal(try_open("/dev/fd/x", true, NULL, err), -ENOENT);
+	assert_int_equal(try_open("/dev/fd/", true, NULL, err), -ENOENT);
+	assert_int_equal(fcntl(fd, F_GETFD), 0);
+	assert_int_equal(dup(fd), next);
+	close(next);
+	close(ro);
+	close(fd);
+}
+
 static void a_fifo_does_not_block(void **state)
 {
 	char path[] = "/tmp/vxhci-fifo-XXXXXX", err[256];
@@ -280,6 +311,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_bad_path_has_its_line),
+		cmocka_unit_test(a_descriptor_is_a_file),
 		cmocka_unit_test(a_fifo_does_not_block),
 		cmocka_unit_test(sizes_are_whole_blocks),
 		cmocka_unit_test(the_tail_is_left_alone),
