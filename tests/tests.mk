@@ -151,6 +151,13 @@ check-guests:
 	@tests/rig/deps.sh check
 	@$(MAKE) -s all
 	@VXHCI='$(abspath $(B))/vxhci' tests/guest/matrix.sh
+## make soak T=3600     two guests at work for that long: does anything grow?
+.PHONY: soak
+SOAK_T = $(if $(filter-out file,$(origin T)),$(T),3600)
+soak:
+	@tests/rig/deps.sh check
+	@$(MAKE) -s all
+	@B='$(B)' VXHCI='$(abspath $(B))/vxhci' tests/guest/soak.sh $(SOAK_T)
 demo:
 	@B='$(B)' VXHCI='$(abspath $(B))/vxhci' tests/guest/demo.sh
 check:
