@@ -9,6 +9,8 @@ cd "$TOP"
 T=${1:-60}
 [ $# = 0 ] || shift
 B=${B:-build}
+# a target may go to another folder
+case $B in /*) ;; *) B=$TOP/$B ;; esac
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 tests/rig/deps.sh fuzz afl
 export AFL_SKIP_CPUFREQ=1 AFL_NO_UI=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1

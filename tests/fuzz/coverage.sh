@@ -8,6 +8,8 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$TOP"
 T=${1:-0}
 B=${B:-build}
+# a target may go to another folder
+case $B in /*) ;; *) B=$TOP/$B ;; esac
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 [ "$T" = 0 ] || tests/fuzz/run.sh "$T"
 make -s -j2 B="$B/fuzzcov" SAN=fuzzcov CC="${CC:-clang}" fuzz-build >/dev/null
@@ -17,7 +19,7 @@ mkdir -p "$prof"
 objects=
 for src in tests/fuzz/*_fuzz.c; do
 	name=$(basename "$src" .c)
-	stored=fixtures/fuzz/$name
+	stored=$TOP/fixtures/fuzz/$name
 	[ -d "$stored" ] || stored=
 	# shellcheck disable=SC2086
 	LLVM_PROFILE_FILE=$prof/$name.profraw "$B/fuzzcov/fuzz/$name" -runs=0 \

@@ -169,12 +169,130 @@ static void machine(struct fuzz *z, struct reads *r)
 		assert_int_equal(xhci_set_tap(z->f->x, &tap_ops, r), 0);
 }
 
+/* A port's link as software moves it: states, resets, changes, wakes */
+static void port_link(struct fuzz *z)
+{
+	unsigned p = 1 + below(z, NPORTS);
+	uint32_t v = PORTSC_PP;
+
+	switch (below(z, 6)) {
+	case 0:
+	case 1:
+		v |= PORTSC_LWS | below(z, 16) << PORTSC_PLS_SHIFT;
+		break;
+	case 2:
+		v |= one_in(z, 2) ? PORTSC_WPR : PORTSC_PR;
+		break;
+	case 3:
+		v |= PORTSC_CHANGES | (rnd(z) & PORTSC_WAKES);
+		break;
+	case 4:
+		v = rnd(z) & (PORTSC_PP | PORTSC_PED | PORTSC_CHANGES);
+		break;
+	default:
+		wr(z->f, REG_PORTPMSC(p) + 4 * below(z, 3), rnd(z));
+		return;
+	}
+	wr(z->f, REG_PORTSC(p), v);
+}
+
+/* §4.23.2: halted, saved, and restored, in this order or not */
+static void save(struct fuzz *z)
+{
+	struct fake *f = z->f;
+
+	if (!one_in(z, 4))
+		wr(f, REG_CMD, 0);
+	for (unsigned p = 1; p <= NPORTS; p++)
+		dev_end_all(&f->dev[p], USB_CANCELLED);
+	work(z);
+	wr(f, REG_CMD, one_in(z, 3) ? CMD_CRS : CMD_CSS);
+	if (one_in(z, 3))
+		wr(f, REG_CMD, CMD_HCRST);
+	if (one_in(z, 2))
+		wr(f, REG_CMD, CMD_CRS);
+	wr(f, REG_CMD, one_in(z, 2) ? CMD_ON : CMD_ON | CMD_EWE | CMD_EU3S);
+}
+
+/* A guest that stands still, and is looked at */
+static void still(struct fuzz *z)
+{
+	struct fake *f = z->f;
+	uint8_t *buf = NULL;
+	size_t len;
+
+	xhci_pause(f->x, one_in(z, 2));
+	work(z);
+	for (unsigned p = 1; p <= NPORTS; p++)
+		dev_end_all(&f->dev[p], USB_CANCELLED);
+	work(z);
+	if (xhci_in_flight(f->x) == 0 && xhci_snapshot(f->x, &buf, &len) == 0)
+		free(buf);
+	xhci_resume(f->x);
+}
+
+/* Commands that few drivers give */
+static void rare_command(struct fuzz *z)
+{
+	static const uint8_t types[] = {TRB_FORCE_EVENT,  TRB_NEGOTIATE_BW,
+					TRB_SET_LATENCY,  TRB_GET_PORT_BW,
+					TRB_FORCE_HEADER, TRB_NOOP_CMD,
+					TRB_GET_EXT_PROP, TRB_SET_EXT_PROP};
+	uint32_t speed = below(z, 6) << 16;
+
+	cmd_post(z->f, one_in(z, 3) ? address_of(z) & ~15ull : G_ICTX, rnd(z),
+		 TRB_TYPE_BITS(types[below(z, sizeof(types))]) |
+			 SLOT(below(z, 10)) | speed);
+}
+
+/* What chaos seldom comes to */
+static void extra(struct fuzz *z)
+{
+	struct fake *f = z->f;
+
+	switch (below(z, 10)) {
+	case 0 ... 2:
+		port_link(z);
+		break;
+	case 3:
+		save(z);
+		break;
+	case 4:
+		xhci_port_fault(f->x, 1 + below(z, NPORTS),
+				(enum xhci_port_fault)below(z, 5));
+		break;
+	case 5:
+		if (one_in(z, 2))
+			wr(f, OFF_OP + OP_DNCTRL, rnd(z) & 0xffff);
+		xhci_port_notify(f->x, 1 + below(z, NPORTS), below(z, 17),
+				 rnd(z));
+		break;
+	case 6 ... 7:
+		rare_command(z);
+		break;
+	case 8:
+		still(z);
+		break;
+	default:
+		if (one_in(z, 8))
+			xhci_mem_lost(f->x);
+		else
+			xhci_mmio_write(f->x,
+					REG_IR(below(z, 4), 0) +
+						(below(z, 32) & ~3u),
+					4, rnd(z));
+	}
+}
+
 static void play(struct fuzz *z, unsigned steps)
 {
 	machine(z, &reads);
 	restart(z);
 	while (steps-- && (!z->in || z->left))
-		step(z);
+		if (one_in(z, 6))
+			extra(z);
+		else
+			step(z);
 	z->f->hole = 0;
 	z->f->page = 0;
 	fake_free(z->f);

@@ -14,6 +14,8 @@ cd "$TOP"
 T=${1:-60}
 [ $# = 0 ] || shift
 B=${B:-build}
+# a target may go to another folder
+case $B in /*) ;; *) B=$TOP/$B ;; esac
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 [ "${FUZZ_ONE:-}" ] || tests/rig/deps.sh fuzz
 # for a short run it is quicker to build less well
@@ -27,7 +29,7 @@ one() {
 	bin=$B/fuzz/fuzz/$name
 	mkdir -p "$dir/corpus" "$dir/seeds" "$dir/failed"
 	FUZZ_SEEDS=$dir/seeds "$bin" >/dev/null 2>&1 || true
-	stored=fixtures/fuzz/$name
+	stored=$TOP/fixtures/fuzz/$name
 	[ -d "$stored" ] || stored=
 	max=1500
 	case $name in

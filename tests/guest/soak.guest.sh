@@ -56,7 +56,7 @@ for m in sd_mod uas snd_usb_audio usbhid hid_generic evdev; do
 	modprobe $m
 done
 modprobe usb_storage delay_use=0
-wait_for 60 all_there || {
+wait_for 300 all_there || {
 	fail "$K disks, sound, keyboard and tablet"
 	usb_tree
 	end
