@@ -19,6 +19,10 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+# units, users and folders of the services, which systemd reads there
+SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 # V=1 shows the commands
 Q := $(if $(V),,@)
 
@@ -85,6 +89,7 @@ help:
 ## make coverage       lines and branches of emu/ that its unit tests reach
 ## make bench          counts and times a transfer
 ## make install        to PREFIX (/usr/local), LIBDIR, DESTDIR; and uninstall
+## make deb            Debian packages, in build/deb
 ## make fuzz T=60      each fuzzer for T seconds; fuzz-coverage, fuzz-afl
 ## make format         runs clang-format over the tree
 
@@ -152,13 +157,37 @@ install: all $(B)/install/libvxhci.a
 		-e 's|@REQUIRES@|$(filter-out jansson libpcap,$(PKGS))|' \
 		vmm/vxhci.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc
 	chmod 644 $(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc
+	install -d $(DESTDIR)$(SYSTEMDDIR) $(DESTDIR)$(SYSUSERSDIR) \
+		$(DESTDIR)$(TMPFILESDIR)
+	for u in vxhci-manage.service vxhci@.service; do \
+		sed -e 's|@BINDIR@|$(BINDIR)|' vmm/packaging/$$u.in \
+			>$(DESTDIR)$(SYSTEMDDIR)/$$u && \
+		chmod 644 $(DESTDIR)$(SYSTEMDDIR)/$$u || exit 1; done
+	install -m 644 vmm/packaging/vxhci@.socket $(DESTDIR)$(SYSTEMDDIR)
+	install -m 644 vmm/packaging/sysusers.conf \
+		$(DESTDIR)$(SYSUSERSDIR)/vxhci.conf
+	install -m 644 vmm/packaging/tmpfiles.conf \
+		$(DESTDIR)$(TMPFILESDIR)/vxhci.conf
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/vxhci $(DESTDIR)$(INCLUDEDIR)/vxhci.h \
 		$(DEST_SO) $(DEST_SO).$(SOVERSION) $(DEST_SO).$(VERSION) \
 		$(DESTDIR)$(LIBDIR)/libvxhci.a \
 		$(DESTDIR)$(PKGCONFIGDIR)/vxhci.pc \
 		$(DESTDIR)$(MANDIR)/man8/vxhci.8 \
-		$(DESTDIR)$(BASHCOMPDIR)/vxhci
+		$(DESTDIR)$(BASHCOMPDIR)/vxhci \
+		$(DESTDIR)$(SYSTEMDDIR)/vxhci-manage.service \
+		$(DESTDIR)$(SYSTEMDDIR)/vxhci@.service \
+		$(DESTDIR)$(SYSTEMDDIR)/vxhci@.socket \
+		$(DESTDIR)$(SYSUSERSDIR)/vxhci.conf \
+		$(DESTDIR)$(TMPFILESDIR)/vxhci.conf
+
+# these install what is missing, so they must not depend on a build rule
+.PHONY: deb
+deb:
+	@tests/rig/deps.sh build deb
+	@$(MAKE) -s all
+	@B='$(B)' VERSION='$(VERSION)' SOVERSION='$(SOVERSION)' CC='$(CC)' \
+		vmm/packaging/deb.sh
 
 include tests/tests.mk
 

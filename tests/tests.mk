@@ -169,6 +169,11 @@ check-quick:
 check-mutants:
 	@tests/rig/deps.sh check
 	@B='$(B)' tests/mutants/run.sh
+## make check-deb      the packages in a chroot: installed, run, purged
+.PHONY: check-deb
+check-deb: deb
+	@tests/rig/deps.sh chroot
+	@B='$(B)' tests/check/deb_test.sh
 coverage:
 	@B='$(B)' tests/check/coverage.sh
 bench:

@@ -48,6 +48,11 @@ sort >"$work/wanted" <<END
 ./opt/vx/lib/multi/libvxhci.so.$version
 ./opt/vx/lib/multi/libvxhci.so.${version%%.*}
 ./opt/vx/lib/multi/pkgconfig/vxhci.pc
+./opt/vx/lib/systemd/system/vxhci-manage.service
+./opt/vx/lib/systemd/system/vxhci@.service
+./opt/vx/lib/systemd/system/vxhci@.socket
+./opt/vx/lib/sysusers.d/vxhci.conf
+./opt/vx/lib/tmpfiles.d/vxhci.conf
 ./opt/vx/share/bash-completion/completions/vxhci
 ./opt/vx/share/man/man8/vxhci.8
 END

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# deps.sh build|check|demo|bench|fuzz|afl… - installs the Debian packages that
+# deps.sh build|check|demo|bench|fuzz|afl|deb|chroot… - installs the Debian packages that
 # these purposes need and the machine does not have. Quick when all are there.
 # deps.sh --update - fetches apt's package lists.
 set -eu
@@ -20,7 +20,9 @@ packages() {
 	bench) echo "$build $guest libcmocka-dev valgrind strace" ;;
 	fuzz) echo "$build clang libclang-rt-dev llvm libcmocka-dev" ;;
 	afl) echo "afl++" ;;
-	*) die "$1: not a purpose: use build, check, demo, bench, fuzz or afl" ;;
+	deb) echo "dpkg-dev" ;;
+	chroot) echo "mmdebstrap debian-archive-keyring" ;;
+	*) die "$1: not a purpose: use build, check, demo, bench, fuzz, afl, deb or chroot" ;;
 	esac
 }
 
