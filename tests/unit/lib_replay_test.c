@@ -17,6 +17,7 @@
 #include "tests/lib/gdrv_record.h"
 #include "tests/lib/gdrv_rig.h"
 #include "vmm/replay.h"
+#include "tests/unit/sparse.h"
 
 #define CHAIN 4u
 
@@ -336,7 +337,7 @@ static void cut_off_anywhere_is_the_same_up_to_there(void **state)
 	uint64_t most = 0;
 
 	(void)state;
-	for (size_t len = 0; len < b.len; len++) {
+	for (size_t len = 0; len < b.len; len += SPARSE(7)) {
 		/* in memory of its own: nothing is read behind it */
 		uint8_t *p = malloc(len ? len : 1);
 
@@ -386,7 +387,7 @@ static void every_changed_bit_of_a_file_is_found(void **state)
 	struct replay_result res;
 
 	(void)state;
-	for (size_t i = 0; i < b.len; i++) {
+	for (size_t i = 0; i < b.len; i += SPARSE(7)) {
 		b.p[i] ^= (uint8_t)(1u << i % 8);
 		replay(b.p, b.len, &res);
 		assert_true(res.verdict != REPLAY_DIFFERS);
@@ -418,7 +419,7 @@ static void nonsense_is_a_verdict(void **state)
 	(void)state;
 	take_apart(&b, &r);
 	len = encode_all(&r, was);
-	for (unsigned n = 0; n < 10000; n++) {
+	for (unsigned n = 0; n < 10000 / SPARSE(5); n++) {
 		unsigned changes = 1 + next_random(&seed) % 4;
 
 		memcpy(raw, was, len);
