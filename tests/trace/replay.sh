@@ -48,6 +48,7 @@ captures() {
 	done <"$work/list"
 	echo "        $ran of $(wc -l <"$work/list") captures run both ways"
 	# those with a description, through libusb, as umockdev plays them
+	case $BUILD in */asan) return ;; esac
 	VXHCI_RECORDINGS=$dir timeout 200 "$BUILD/tests/hostusb_recorded_test" \
 		>"$work/out" 2>&1
 	verdict $? "captures through libusb: $(tail -n 1 "$work/out"), $(grep -c \
