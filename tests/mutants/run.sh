@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh [NAME…] - `make check-mutants`: do the tests notice a fault? Each
 # tests/mutants/NAME.patch is applied to a copy of the tree, which is built, and
-# its tests are run until one fails; README.md says what is in a patch. Prints
-# which test caught it. A fault that none catches, a patch that does not apply
-# and one that does not compile are failures.
+# its tests are run until one fails; then the trace suite, alone. README.md says
+# what is in a patch. Prints which test caught it, and whether the traces do. A
+# fault that none catches, one that the traces do not and should, a patch that does
+# not apply and one that does not compile are failures.
 # Environment: B (the build folder; the copy is B/mutants), CC.
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,7 +18,7 @@ copy=$B/mutants
 log=$copy/build/log
 limit=60 # seconds a test has: a fault may make it hang
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-caught=0 bad=0
+caught=0 traced=0 bad=0
 
 # What differs from the tree becomes as there, and newer than what was made of
 # it; what the tree has not goes.
@@ -41,7 +42,7 @@ mk() {
 	make -s -j2 -C "$copy" B=build OPT='-O1 -g' "$@" >"$log" 2>&1
 }
 
-# run_test NAME - a unit test, or `replay`: the recordings run again
+# run_test NAME - a unit test, or `replay`: the trace suite
 run_test() (
 	cd "$copy" || exit 1
 	ulimit -v 8000000
@@ -104,6 +105,19 @@ heal() {
 	done
 }
 
+# traces PATCH - the trace suite by itself, after a test noticed the fault:
+# whether it does, and is to (`Traces: yes`)
+traces() {
+	if run_test replay; then
+		by="$by; the traces do not notice"
+		[ "$(field "$1" Traces)" != yes ]
+		return
+	fi
+	traced=$((traced + 1))
+	by="$by; the traces notice: $(sed -n 's/^FAILED *//p' "$log" |
+		head -n 1 | cut -c1-60)"
+}
+
 verdict() { # WORD TEXT
 	printf '%s %s: %s (%d s)\n' "$1" "$name" "$2" \
 		$((($(now_ms) - name_t0) / 1000))
@@ -121,45 +135,63 @@ one() { # PATCH
 		return
 	fi
 	likely=$(field "$1" Tests)
-	targets=all
+	targets="all build/tests/lib_trace_test"
 	for t in $likely; do
 		[ "$t" = replay ] || targets="$targets build/tests/$t"
 	done
 	# shellcheck disable=SC2086
 	if ! mk $targets; then
 		verdict FAILED "it does not compile"
-	elif by=$(first_failing $likely); then
-		verdict ok "$what: caught by $(echo $by)"
-	elif mk all unit-build && by=$(first_failing $(all_tests)); then
-		verdict ok "$what: caught by $(echo $by)"
+	elif by=$(first_failing $likely) ||
+		{ mk all unit-build && by=$(first_failing $(all_tests)); }; then
+		by=$(echo $by)
+		if traces "$1"; then
+			verdict ok "$what: caught by $by"
+		else
+			verdict FAILED "$what: caught by $by, and are to"
+		fi
 	else
 		: >"$log"
 		verdict FAILED "$what: no test notices"
 	fi
 }
 
+# wanted NAME… - the patches with these names, or all
+wanted() {
+	for patch in "$TOP"/tests/mutants/*.patch; do
+		case " $* " in
+		'  ' | *" $(basename "$patch" .patch) "*) echo "$patch" ;;
+		esac
+	done
+}
+
+# of some faults only the tests that are to notice are run without any
+patches=$(wanted "$@")
+tests=$(all_tests)
+[ $# = 0 ] || tests=$(for p in $patches; do field "$p" Tests; done |
+	tr ' ' '\n' | sort -u)
+targets="all build/tests/lib_trace_test"
+for t in $tests; do
+	[ "$t" = replay ] || targets="$targets build/tests/$t"
+done
 copy_refresh || die "cannot copy the tree to $copy"
-mk all unit-build || {
+# shellcheck disable=SC2086
+mk $targets || {
 	tail -n 20 "$log" >&2
 	die "the tree does not build"
 }
-if by=$(first_failing $(all_tests)); then
+if by=$(first_failing $tests replay); then
 	tail -n 20 "$log" >&2
 	die "$by fails without any fault planted"
 fi
 touched=
 trap heal EXIT
 trap 'exit 1' HUP INT TERM
-for patch in "$TOP"/tests/mutants/*.patch; do
-	if [ $# -gt 0 ]; then
-		case " $* " in
-		*" $(basename "$patch" .patch) "*) ;;
-		*) continue ;;
-		esac
-	fi
+for patch in $patches; do
 	one "$patch"
 	heal
 	touched=
 done
-printf '%d faults caught, %d not\n' $caught $bad
+printf '%d faults caught, %d of them by the traces alone, %d not\n' $caught \
+	$traced $bad
 [ $bad = 0 ] && [ $caught -gt 0 ]
