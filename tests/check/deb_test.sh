@@ -47,9 +47,9 @@ inside() {
 	users >"$work/users"
 	in_root sh -c 'dpkg -i /tmp/*.deb' >"$work/dpkg.log" 2>&1
 	result "they are installed" $?
-	in_root dpkg --audit | grep . && false
+	! in_root dpkg --audit | grep .
 	result "wholly" $?
-	in_root dpkg --verify vxhci libvxhci0 libvxhci-dev | grep . && false
+	! in_root dpkg --verify vxhci libvxhci0 libvxhci-dev | grep .
 	result "unchanged" $?
 	[ "$(in_root vxhci --version)" = "vxhci $(dpkg-deb -f "$(echo "$B"/deb/vxhci_*.deb)" Version | sed 's/-.*//')" ]
 	result "the program runs and says its version" $?
@@ -67,14 +67,16 @@ inside() {
 		vxhci status --control web.ctl | grep -q "attached *zero"; rc=$?
 		kill $pid; wait $pid && rm ready && exit $rc'
 	result "as that user it serves" $?
-	in_root sh -c 'cat >/tmp/a.c && cc -o /tmp/a /tmp/a.c $(pkg-config --cflags --libs vxhci) 2>/dev/null && /tmp/a' <"$TOP/docs/embed-example.c" >/dev/null ||
-		[ ! -e "$root/usr/bin/cc" ]
-	result "the library can be linked, if there is a compiler" $?
+	# the chroot has no units but ours
 	for u in vxhci-manage.service vxhci@web.service vxhci@web.socket; do
-		! command -v systemd-analyze >/dev/null || {
-			systemd-analyze --root="$root" --man=no verify "$u" >"$work/unit" 2>&1
-			grep -F "${u%%[.@]*}" "$work/unit" && false
+		command -v systemd-analyze >/dev/null || {
+			echo "skipped deb: systemd reads $u: no systemd-analyze"
+			continue
 		}
+		systemd-analyze --root="$root" --man=no verify "$u" \
+			>"$work/unit" 2>&1
+		! grep -F "${u%%[.@]*}" "$work/unit" |
+			grep -v ' not found\.$'
 		result "systemd reads $u" $?
 	done
 	in_root sh -c 'dpkg -i /tmp/vxhci_*.deb' >/dev/null 2>&1
