@@ -72,7 +72,8 @@ watch() {
 
 one_guest() { # N
 	guest_work "soak$1"
-	guest_line() { say "  guest $1: $2"; }
+	soak_n=$1
+	guest_line() { say "  guest $soak_n: $1"; }
 	guest_boot "$TOP/tests/guest/soak.guest.sh" KERNEL="$KERNEL" N="$1" \
 		T="$SECONDS_OF_WORK" ALLOW="$allow" -- \
 		-device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"'"$SOAK/vfu.$1"'"}}'
