@@ -66,6 +66,7 @@ bot=$(disk_at 480) uas=$(disk_at 5000)
 evlog "$(event_of "vxhci vxhci keyboard")" $((T + 5)) >/tmp/keys &
 evlog "$(event_of "vxhci vxhci tablet")" $((T + 5)) >/tmp/moves &
 sound &
+host up >/dev/null
 end_at=$(($(now) + T)) n=0 rounds_bad=0
 while [ "$(now)" -lt $end_at ]; do
 	round || { rounds_bad=$((rounds_bad + 1)); [ $rounds_bad -lt 5 ] || break; }

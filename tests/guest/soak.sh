@@ -65,7 +65,9 @@ watch() {
 			type_to 2 $port
 			x=$((x + 1))
 		done
-		echo "$(date +%s) $(holds)" >>"$SOAK/held"
+		# when both have all their drivers
+		[ ! -e "$SOAK/up.1" ] || [ ! -e "$SOAK/up.2" ] ||
+			echo "$(date +%s) $(holds)" >>"$SOAK/held"
 		sleep 10
 	done
 }
@@ -73,6 +75,7 @@ watch() {
 one_guest() { # N
 	guest_work "soak$1"
 	soak_n=$1
+	host_up() { : >"$SOAK/up.$soak_n"; echo ok; }
 	guest_line() { say "  guest $soak_n: $1"; }
 	guest_boot "$TOP/tests/guest/soak.guest.sh" KERNEL="$KERNEL" N="$1" \
 		T="$SECONDS_OF_WORK" ALLOW="$allow" -- \
@@ -97,6 +100,7 @@ kill $watcher 2>/dev/null
 
 # From a third of the time on nothing grows by a MiB, nor by a descriptor. When
 # the guests have ended there are fewer.
+: >>"$SOAK/held"
 if awk -v t="$SECONDS_OF_WORK" '
 	NR == 1 { start = $1 }
 	{ end = $1; mem[NR] = $2; fds[NR] = $3 }
