@@ -4,12 +4,13 @@
 # has no guest, or L2.
 
 vm_serve() { # NAME
-	mkdir -p /tmp/vm.$1 && chown 65534 /tmp/vm.$1 || return 1
+	mkdir -p /tmp/vm.$1 && chown "${VM_USER:-65534}" /tmp/vm.$1 || return 1
 	rm -f /tmp/vm.$1/ready
 	mkfifo /tmp/vm.$1/ready
 	# what L1 has of the machine around may not be nobody's to read
 	[ -e /tmp/vxhci ] || cp /w/vxhci /tmp/vxhci || return 1
-	/usr/bin/setpriv --reuid 65534 --regid 65534 --clear-groups \
+	/usr/bin/setpriv --reuid "${VM_USER:-65534}" \
+		--regid "${VM_USER:-65534}" --clear-groups \
 		/tmp/vxhci serve -v --control /tmp/vm.$1/ctl --socket /tmp/vm.$1/vfu \
 		-s 30,xhci,usb2=15,usb3=15 --ready-fd 3 3>/tmp/vm.$1/ready \
 		>>/tmp/vxhci.log 2>&1 &
