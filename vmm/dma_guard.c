@@ -16,6 +16,9 @@
 #include "emu/usb.h"
 
 #define CHUNK 256u
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0 /* not everywhere, and only a hint */
+#endif
 
 struct dma_guard {
 	atomic_uint gen; /* odd: not in use */
