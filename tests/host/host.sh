@@ -228,7 +228,7 @@ share() { # TAG PATH [,readonly=on]
 }
 # shellcheck disable=SC2046
 guest_boot "$TOP/tests/host/l1.sh" CASES="$*" QEMU="$qemu" CACHE="$CACHE" \
-	SERVE_ARGS="${HOST_SERVE_ARGS:--v}" -- \
+	SERVE_ARGS="${HOST_SERVE_ARGS:--v}" WALK_STEPS="${WALK_STEPS:-200}" WALK_SEED="${WALK_SEED:-1}" -- \
 	$(share usr /usr ,readonly=on) \
 	$(share cache "$CACHE" ,readonly=on) \
 	$(share w "$SHARE") \
