@@ -9,7 +9,7 @@ K="linux $KERNEL:"
 PARAM=/sys/module/usbtest/parameters
 N=20 SG=32 # iterations, and how many URBs or list entries each has
 
-mbps() { case $1 in full) echo 12 ;; high) echo 480 ;; super) echo 5000 ;; esac; }
+mbps() { case $1 in full) echo 12 ;; high) echo 480 ;; super) echo 5000 ;; super+) echo 10000 ;; esac; }
 # zero_at SPEED - the folder in sysfs of the zero with that speed
 zero_at() {
 	for d in /sys/bus/usb/devices/*; do
@@ -19,7 +19,12 @@ zero_at() {
 	done
 	return 1
 }
-all_there() { zero_at full && zero_at high && zero_at super; }
+SPEEDS="${PLUS:+super+ }super high full"
+all_there() {
+	for s in $SPEEDS; do
+		zero_at "$s" || return 1
+	done
+}
 node_of() { # SPEED
 	z=$(zero_at "$1") &&
 		printf '/dev/bus/usb/%03d/%03d\n' "$(cat "$z/busnum")" \
@@ -29,16 +34,16 @@ drv=/sys/bus/usb/drivers/usbtest
 # bind ALT - the driver anew on all devices, with that alternate setting
 bind() {
 	echo "$1" >$PARAM/alt
-	for s in full high super; do
-		i=$(basename "$(zero_at $s)"):3.0
+	for s in $SPEEDS; do
+		i=$(basename "$(zero_at "$s")"):3.0
 		[ ! -e "$drv/$i" ] || echo "$i" >$drv/unbind
 		echo "$i" >$drv/bind || return 1
 	done
 }
 # configure N - all devices, and the driver with them
 configure() {
-	for s in full high super; do
-		z=$(zero_at $s)
+	for s in $SPEEDS; do
+		z=$(zero_at "$s")
 		echo "$1" >"$z/bConfigurationValue" &&
 			wait_for 5 [ -e "$drv/$(basename "$z"):$1.0" ] ||
 			return 1
@@ -66,13 +71,19 @@ unlink_retries() {
 		END { printf "%d %d\n", n, spun * 1000 }'
 }
 now() { cut -d' ' -f1 /proc/uptime; }
-# Unlink retries are no fault, however many: the driver makes them as long as the
-# cpu that would complete the URB waits for its host. What else it says is one.
+# What the driver says at level error and is no fault: that it found a URB done
+# which it was about to unlink ("retry", again and again while the cpu that would
+# complete it waits for its host); and at 10 Gb/s, where it takes the exponent in
+# bMaxPacketSize0 for a size, that 9 bytes of the device descriptor, of which there
+# are 18, are not a short read (control queue, subtest 14).
 quiet() {
+	plus=$([ -z "$PLUS" ] || zero_at super+)
 	warnings | grep -iE 'xhci|usb' | grep -vE "$ALLOW" |
-		grep -vE 'unlink retry|module verification' >/tmp/said
+		grep -vE 'unlink retry|module verification' |
+		grep -vE "usbtest ${plus##*/}:3.0: subtest 14 error, status 0" \
+			>/tmp/said
 	[ ! -s /tmp/said ] || {
-		cat /tmp/said
+		head -n 20 /tmp/said
 		return 1
 	}
 }
@@ -80,8 +91,6 @@ quiet() {
 report() {
 	total=$(awk '$2 == "ok" { n++ } $1 == "total" { t += $2 }
 		END { printf "%d runs in %.1f s", n, t }' /tmp/cases)
-	# shellcheck disable=SC2046
-	set -- "$1" $(unlink_retries "$retries_since")
 	if [ -s /tmp/failed ]; then
 		fail "$K $1: $total, but: $(paste -sd , /tmp/failed)"
 	elif [ ! -s /tmp/cases ]; then
@@ -94,7 +103,6 @@ report() {
 	awk '$2 == "ok" { printf "%s:%s ", $1, $3 } END { print "" }' /tmp/cases
 	: >/tmp/failed
 	: >/tmp/cases
-	retries_since=$(now)
 }
 
 bulk() { # SPEED
@@ -121,6 +129,14 @@ loopback() { # SPEED
 	cases "$1" $N 50000 0 11 12
 	cases "$1" $N 65536 0 12
 	cases "$1" 1 1024 0 24
+}
+# 10 Gb/s is super speed to a device like this: once each
+plus() {
+	cases super+ 5 2048 1024 0 1 2 3 4 5 6 7 8 17 18 19 20 13 29
+	cases super+ 5 65536 4096 1 2 5 6 27 28
+	cases super+ 5 2048 1024 11 12 24
+	cases super+ 5 1024 421 9 10 14 21
+	cases super+ 5 2048 0 15 16 22 23
 }
 interrupt() { # SPEED
 	interrupt_length=1024
@@ -150,16 +166,19 @@ modprobe xhci_pci
 modprobe xhci_pci_renesas 2>/dev/null
 modprobe usbtest alt=1
 wait_for 20 all_there || {
-	fail "$K three devices found"
+	fail "$K a device of each speed found"
 	usb_tree
 	end
 }
 usb_tree
-ok "$K three devices found"
-retries_since=$(now)
+ok "$K a device of each speed found"
 check "$K no warning in the kernel log" quiet
 
 check "$K bulk and isochronous endpoints bound" bind 1
+[ -z "$PLUS" ] || {
+	plus
+	report "usbtest at super+ speed, shortly"
+}
 for s in super high full; do
 	bulk $s
 	report "usbtest at $s speed"
@@ -168,14 +187,14 @@ for s in super high full; do
 done
 check "$K data that is not the pattern is noticed" patterns
 check "$K interrupt endpoints bound" bind 2
-for s in super high full; do
-	interrupt $s
+for s in $SPEEDS; do
+	interrupt "$s"
 	report "usbtest at $s speed, interrupt"
 done
 echo 0 >$PARAM/alt
 check "$K loopback configured" configure 2
-for s in super high full; do
-	loopback $s
+for s in $SPEEDS; do
+	loopback "$s"
 	report "usbtest at $s speed, on loopback"
 done
 idle=$(host idle)

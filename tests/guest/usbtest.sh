@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # usbtest.sh KERNEL - Linux's usbtest driver on the built-in device zero, at
-# full, high and super speed in one boot: each of its cases that such a device
-# is for. CHECK_FULL=1 runs them longer. Needs B, the build folder, where the
-# program that runs in the guest is built.
+# full, high, super and (newest kernel, shortly) super-plus speed in one boot: each of its cases
+# that such a device is for. CHECK_FULL=1 runs them longer. Needs B, the build
+# folder, where the program that runs in the guest is built.
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/guest.sh"
@@ -37,8 +37,10 @@ host_idle() {
 	[ "$after" = dead ] && echo dead || echo $((after - before))
 }
 
-SLOTS="30,xhci,zero,speed=super,zero,speed=high,zero,speed=full"
+plus=
+[ "$KERNEL" != newest ] || plus="zero,speed=super+,"
+SLOTS="30,xhci,${plus}zero,speed=super,zero,speed=high,zero,speed=full"
 allow=$(grep -v '^#' "$TOP/tests/guest/dmesg.allow" | paste -sd '|' -)
 echo "guest: Debian kernel $KERNEL, usbtest"
 guest_boot "$TOP/tests/guest/usbtest.guest.sh" KERNEL="$KERNEL" FULL="$FULL" \
-	ALLOW="$allow" || exit 1
+	ALLOW="$allow" PLUS="$plus" || exit 1

@@ -37,6 +37,7 @@ MODULES="xhci_pci xhci_pci_renesas usb_storage uas sd_mod ext4
 	crc32c_generic crc32c_intel vfat nls_cp437
 	nls_ascii nls_iso8859-1 usbhid hid_generic evdev usbtest usbmon"
 PROGRAMS=     # files that go into the guest's /bin: static ones
+TREE=         # a folder that is copied into the guest's root
 APPEND=       # more kernel command line
 
 guest_work() {
@@ -143,6 +144,7 @@ guest_initramfs() {
 	mkdir -p "$WORK/overlay/test" "$WORK/overlay/bin"
 	# shellcheck disable=SC2086
 	[ -z "$PROGRAMS" ] || cp $PROGRAMS "$WORK/overlay/bin" || return 1
+	[ -z "$TREE" ] || cp -R "$TREE/." "$WORK/overlay" || return 1
 	init_left=$(($1 - 1))
 	init_script=$2
 	shift 2
@@ -192,7 +194,9 @@ guest_boot() {
 	[ $boot_n = $# ] || boot_n=$((boot_n + 1))
 	shift $boot_n
 
-	cmdline="console=$console quiet panic=-1 random.trust_cpu=on $APPEND"
+	# its timer ticks, even if this machine is too busy for Linux to see it
+	cmdline="console=$console quiet panic=-1 random.trust_cpu=on"
+	cmdline="$cmdline no_timer_check $APPEND"
 	if [ -n "$FIRMWARE" ]; then
 		guest_media || return 1
 		for f in $FIRMWARE; do
