@@ -91,6 +91,8 @@ quiet() {
 report() {
 	total=$(awk '$2 == "ok" { n++ } $1 == "total" { t += $2 }
 		END { printf "%d runs in %.1f s", n, t }' /tmp/cases)
+	# shellcheck disable=SC2046
+	set -- "$1" $(unlink_retries "$retries_since")
 	if [ -s /tmp/failed ]; then
 		fail "$K $1: $total, but: $(paste -sd , /tmp/failed)"
 	elif [ ! -s /tmp/cases ]; then
@@ -103,6 +105,7 @@ report() {
 	awk '$2 == "ok" { printf "%s:%s ", $1, $3 } END { print "" }' /tmp/cases
 	: >/tmp/failed
 	: >/tmp/cases
+	retries_since=$(now)
 }
 
 bulk() { # SPEED
@@ -170,6 +173,7 @@ wait_for 20 all_there || {
 	usb_tree
 	end
 }
+retries_since=$(now)
 usb_tree
 ok "$K a device of each speed found"
 check "$K no warning in the kernel log" quiet
