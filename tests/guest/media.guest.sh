@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # media.guest.sh - the guest's side of media.sh.
 
+# of the programs that programs.sh brings
+export LD_LIBRARY_PATH=/lib64
 K="linux $KERNEL:"
 S=$SECONDS_OF_SOUND
 

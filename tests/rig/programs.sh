@@ -16,7 +16,7 @@ needed() { # FILE
 	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
 }
 
-# take LIBRARY - it, and what it needs, into $to/lib64, where the loader looks
+# take LIBRARY - it, and what it needs, into $to/lib64, which LD_LIBRARY_PATH has to name
 take() {
 	[ ! -e "$to/lib64/$1" ] || return 0
 	take_from=$(find "$from" -name "$1" | head -n 1)
