@@ -23,6 +23,7 @@ try 1 'a constant' 's/^\(#define VXHCI_VECTORS\) 8u/\1 9u/'
 try 1 'enumerators in another order' 's/^	VXHCI_LOG_ERROR,/	OTHER,&/'
 try 0 'a function more' 's/^void vxhci_reset(/void vxhci_more(void);&/'
 try 0 'an enumerator more' 's/^	VXHCI_LOG_DEBUG/	&, VXHCI_LOG_TRACE/'
+left=$(sed -n 's/^	uint64_t reserved\[\([0-9]*\)\].*/\1/p' vmm/vxhci.h)
 try 0 'a member for a reserved one' \
-	's/^	uint64_t reserved\[[0-9]*\]/	uint64_t first, reserved[15]/'
+	"s/^	uint64_t reserved\[$left\]/	uint64_t first, reserved[$((left - 1))]/"
 exit $bad
