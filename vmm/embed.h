@@ -119,8 +119,13 @@ void embed_dev_drop(struct vxhci *v, struct embed_dev *w);
 /* Open a built-in device. Without the lock. */
 int embed_dev_open(struct vxhci *v, const struct slot_dev *d, char *err,
 		   size_t errlen, struct usb_dev **ret_dev);
-/* Start hostusb if it is needed. With plug_lock, and without the lock. */
-int embed_need_usb(struct vxhci *v, char *err, size_t errlen);
+/*
+ * Start hostusb if it is needed, else *@ret_new is NULL: with plug_lock, and
+ * without the lock where there are other threads. Then give it, with the lock.
+ */
+int embed_need_usb(struct vxhci *v, struct hostusb **ret_new, char *err,
+		   size_t errlen);
+void embed_give_usb(struct vxhci *v, struct hostusb *usb);
 /* @dev is what embed_dev_open() gave, and freed on failure; @fd or -1. */
 int embed_dev_plug(struct vxhci *v, struct embed_dev *w, struct usb_dev *dev,
 		   int fd, char *err, size_t errlen);

@@ -112,13 +112,16 @@ static int open_replay(struct vxhci *v, const struct slot_dev *d, char *err,
 	return replay_open(&o, ret_dev, err, errlen);
 }
 
-/* One for all physical devices of the controller, with the first of them */
-int embed_need_usb(struct vxhci *v, char *err, size_t errlen)
+/*
+ * One for all physical devices of the controller, with the first of them: made
+ * without the lock, and the controller's from embed_give_usb() on, with it.
+ */
+int embed_need_usb(struct vxhci *v, struct hostusb **ret_new, char *err,
+		   size_t errlen)
 {
-	struct hostusb *usb;
 	char owner[64];
-	int r;
 
+	*ret_new = NULL;
 	if (v->usb != NULL)
 		return 0;
 	if (v->own == NULL && v->ops.fd_watch == NULL) {
@@ -129,13 +132,16 @@ int embed_need_usb(struct vxhci *v, char *err, size_t errlen)
 	}
 	snprintf(owner, sizeof(owner), "xhci %s of pid %ld", v->opt.slot,
 		 (long)getpid());
-	r = hostusb_create_shared(v->pm, &embed_hostusb_ops, v, owner, v->share,
-				  err, errlen, &usb);
-	if (r < 0)
-		return r;
+	return hostusb_create_shared(v->pm, &embed_hostusb_ops, v, owner,
+				     v->share, err, errlen, ret_new);
+}
+
+void embed_give_usb(struct vxhci *v, struct hostusb *usb)
+{
+	if (usb == NULL)
+		return;
 	v->usb = usb;
 	atomic_store(&v->usb_ready, true);
-	return 0;
 }
 
 /* @fd of one that was handed over, or -1. */
@@ -281,6 +287,7 @@ int embed_dev_plug(struct vxhci *v, struct embed_dev *w, struct usb_dev *dev,
 static int plug_option(struct vxhci *v, struct embed_dev *w, char *err,
 		       size_t errlen)
 {
+	struct hostusb *usb = NULL;
 	struct usb_dev *dev;
 	char name[96], why[512] = "";
 	int r = embed_dev_open(v, &w->d, err, errlen, &dev);
@@ -288,7 +295,8 @@ static int plug_option(struct vxhci *v, struct embed_dev *w, char *err,
 	if (r < 0)
 		return r;
 	if (dev == NULL)
-		r = embed_need_usb(v, why, sizeof(why));
+		r = embed_need_usb(v, &usb, why, sizeof(why));
+	embed_give_usb(v, usb);
 	if (r < 0) {
 		slot_dev_name(&w->d, name, sizeof(name));
 		snprintf(err, errlen, "%s: %s", name, why);

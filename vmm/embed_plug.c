@@ -339,6 +339,7 @@ static int attach(struct vxhci *v, const char *device, const char *rule,
 		  const int *fds, unsigned n, char *err, size_t errlen,
 		  unsigned *ret_id)
 {
+	struct hostusb *usb = NULL;
 	struct usb_dev *dev = NULL;
 	struct slotopt o;
 	int r = slotopt_parse_device(device, &v->opt, err, errlen, &o), fd = -1;
@@ -354,9 +355,10 @@ static int attach(struct vxhci *v, const char *device, const char *rule,
 	if (r == 0) {
 		pthread_mutex_lock(&v->plug_lock);
 		if (dev == NULL)
-			r = embed_need_usb(v, err, errlen);
+			r = embed_need_usb(v, &usb, err, errlen);
 		if (r == 0) {
 			embed_enter(v);
+			embed_give_usb(v, usb);
 			r = attach_locked(v, &o, rule ? rule : "attach", dev,
 					  fd, err, errlen, ret_id);
 			embed_leave(v);
