@@ -3,7 +3,8 @@
 # units.sh VARIANT FOLDER [COMMAND…] - runs the unit tests built in FOLDER, as
 # many at a time as there are processors, by COMMAND if there is one. A line for
 # each: `ok` or `FAILED`, with the end of its output when it failed.
-# Environment: LOGS (a folder), UNIT_LIMIT (seconds of one), UNIT_JOBS.
+# Environment: LOGS (a folder), UNIT_LIMIT (seconds of one), UNIT_JOBS; UNIT_SRC
+# (which: their sources).
 set -u
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
@@ -36,6 +37,7 @@ fi
 LOGS=${LOGS:-$(mktemp -d)}
 export LOGS
 # the slow ones first, so that none is left alone at the end
-ls tests/unit/*_test.c | sed 's|.*/||;s|\.c$||' |
+# shellcheck disable=SC2086
+ls ${UNIT_SRC:-tests/unit/*_test.c} | sed 's|.*/||;s|\.c$||' |
 	sort -t_ -k1,1r | xargs -P "${UNIT_JOBS:-$(nproc)}" -I{} \
 	env UNIT_ONE={} "$0" "$@"
