@@ -14,7 +14,7 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 [ "$VXHCI_PEER" = vxhci ] || die "the matrix is vxhci's"
 ALL='linux-6.1 linux-6.12 linux-newest linux-iommu linux-one-vector linux-msi
 	linux-sleep linux-arm64 ovmf aavmf seabios u-boot ipxe'
-SHORT='linux-6.12 linux-iommu linux-msi ovmf aavmf seabios u-boot ipxe'
+SHORT='linux-6.12 linux-iommu ovmf aavmf seabios u-boot ipxe'
 case ${B:=build} in /*) ;; *) B=$TOP/$B ;; esac
 allow=$(grep -v '^#' "$TOP/tests/guest/dmesg.allow" | paste -sd '|' -)
 
