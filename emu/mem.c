@@ -97,9 +97,9 @@ int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 		return -EFAULT;
 	dw = (_Atomic uint32_t *)(void *)sp.base;
 	ret->control = atomic_load_explicit(&dw[3], memory_order_acquire);
-	if (usb_mem_faults() != faults)
-		return trb_fault(x, gpa, false);
 	if ((ret->control & TRB_C) != (uint32_t)c) {
+		if (usb_mem_faults() != faults)
+			return trb_fault(x, gpa, false);
 		x->stats.trb_peeks++;
 		if (TAPPED(x))
 			tap_mem(x, XHCI_TAP_TRB_PEEK, gpa, &ret->control,
@@ -108,6 +108,8 @@ int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 	}
 	memcpy(&ret->param, sp.base, sizeof(ret->param));
 	memcpy(&ret->status, sp.base + 8, sizeof(ret->status));
+	if (usb_mem_faults() != faults)
+		return trb_fault(x, gpa, false);
 	x->stats.trb_reads++;
 	if (TAPPED(x))
 		tap_mem(x, XHCI_TAP_TRB_READ, gpa, ret, TRB_SIZE, TRB_SIZE);
