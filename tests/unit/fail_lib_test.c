@@ -5,7 +5,6 @@
  * and a recording. Whatever fails, it is told or got over, nothing is left
  * behind, and the guest can go on.
  */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +17,7 @@
 
 #include "tests/lib/fail.h"
 #include "tests/lib/gdrv_vx.h"
+#include "tests/unit/descriptors.h"
 
 #define OUT 2u
 #define IN 3u
@@ -28,18 +28,6 @@ struct scene {
 	bool capture, warming;
 	unsigned made; /* scenes whose controller was there */
 };
-
-static unsigned descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static void setup(struct scene *s)
 {

@@ -7,7 +7,6 @@
  * The library whole, with the fake of libusb below it. `make soak-plug`
  * sets SOAK_FULL for the full numbers; `make check` does some hundred.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,6 +34,7 @@ static inline void rig_run(struct rig *rig)
 }
 
 #include "tests/unit/hostusb_fake.h"
+#include "tests/unit/descriptors.h"
 
 #define OUT 2u /* endpoints 1, as DCIs */
 #define IN 3u
@@ -64,18 +64,6 @@ static size_t memory(void)
 	assert_int_equal(fscanf(f, "%lu %lu", &size, &resident), 2);
 	fclose(f);
 	return resident * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static unsigned descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /* As at the time of mark(), to within a MiB */
