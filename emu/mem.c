@@ -89,12 +89,13 @@ static inline int trb_span(struct xhci *x, uint64_t gpa, bool write,
  */
 int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 {
-	unsigned faults = usb_mem_faults();
 	struct xhci_span sp;
 	_Atomic uint32_t *dw;
+	unsigned faults;
 
 	if (trb_span(x, gpa, false, &sp) != 0)
 		return -EFAULT;
+	faults = usb_mem_faults();
 	dw = (_Atomic uint32_t *)(void *)sp.base;
 	ret->control = atomic_load_explicit(&dw[3], memory_order_acquire);
 	if ((ret->control & TRB_C) != (uint32_t)c) {
@@ -119,12 +120,13 @@ int mem_read_trb(struct xhci *x, uint64_t gpa, bool c, struct xhci_trb *ret)
 /* The other way round: the dword with the cycle bit last. */
 int mem_write_trb(struct xhci *x, uint64_t gpa, const struct xhci_trb *trb)
 {
-	unsigned faults = usb_mem_faults();
 	struct xhci_span sp;
 	_Atomic uint32_t *dw;
+	unsigned faults;
 
 	if (trb_span(x, gpa, true, &sp) != 0)
 		return -EFAULT;
+	faults = usb_mem_faults();
 	dw = (_Atomic uint32_t *)(void *)sp.base;
 	memcpy(sp.base, &trb->param, sizeof(trb->param));
 	memcpy(sp.base + 8, &trb->status, sizeof(trb->status));

@@ -9,6 +9,7 @@
 #ifndef EMU_USB_H
 #define EMU_USB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -168,9 +169,18 @@ uint64_t usb_copied_bytes(void);
  * Guest memory may vanish while it is used. A signal handler that put something
  * else in its place calls usb_mem_fault(); usb_mem_faults() is how often it did
  * on this thread. Copies that hit such a place end there: they return less.
+ * It is asked at each access of guest memory, so it is a load and no call.
  */
+extern _Thread_local volatile unsigned usb_mem_fault_count
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 void usb_mem_fault(void);
-unsigned usb_mem_faults(void);
+static inline unsigned usb_mem_faults(void)
+{
+	/* the access before, and what its handler counted, stay before */
+	atomic_signal_fence(memory_order_seq_cst);
+	return usb_mem_fault_count;
+}
 
 /*
  * usb_xfer_flat - the payload as one run of bytes in guest memory, or NULL if

@@ -2,15 +2,12 @@
 /*
  * xfer.c - the payload of a transfer: the only copies of payload there are.
  */
-#include <stdatomic.h>
 #include <string.h>
 
 #include "emu/usb.h"
 
-static _Thread_local uint64_t copied_bytes; /* a counter, no state */
-/* another; of a kind that a signal handler may touch */
-static _Thread_local volatile unsigned mem_faults
-	__attribute__((tls_model("initial-exec")));
+static _Thread_local uint64_t copied_bytes;          /* a counter, no state */
+_Thread_local volatile unsigned usb_mem_fault_count; /* another */
 
 /* The next run of payload, at *off of segment *i; at most @len, 0: the end */
 static size_t next_run(const struct usb_xfer *x, uint32_t *i, size_t *off,
@@ -99,14 +96,7 @@ uint8_t *usb_xfer_flat(const struct usb_xfer *x)
 
 void usb_mem_fault(void)
 {
-	mem_faults++;
-}
-
-/* The access before the call, and what its handler counted, stay before it. */
-unsigned usb_mem_faults(void)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	return mem_faults;
+	usb_mem_fault_count++;
 }
 
 uint64_t usb_copied_bytes(void)
