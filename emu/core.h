@@ -26,6 +26,8 @@
 #define STARVED_NS 10000000u     /* until memory is asked for once more */
 #define NDCI 32u
 #define NOTE_TYPES 16u /* of device notifications */
+/* what is rare, and out of the way of what is done for each TD */
+#define COLD __attribute__((cold, noinline))
 
 struct xhci_slot {
 	struct xhci *x;           /* borrowed */
@@ -226,8 +228,8 @@ void xhci_kick(struct xhci *x);
 void xhci_log(struct xhci *x, enum xhci_log level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* §4.24.1: stop for good, until a reset. */
-void xhci_fail_hce(struct xhci *x, const char *why);
-void xhci_fail_hse(struct xhci *x, const char *why);
+COLD void xhci_fail_hce(struct xhci *x, const char *why);
+COLD void xhci_fail_hse(struct xhci *x, const char *why);
 static inline bool xhci_running(const struct xhci *x)
 {
 	return !(x->usbsts & STS_HCH);
@@ -241,7 +243,10 @@ uint64_t mfindex_now(struct xhci *x);
 void xhci_reset_step(struct xhci *x);
 void timer_update(struct xhci *x);
 
-/* ring.c: the TRB at r, and r moved behind it (over Links one at a time) */
+/*
+ * ring.c: the TRB at r, and r moved behind it (over Links one at a time);
+ * *ret_gpa is where it is, was to be, or is not to be had.
+ */
 enum ring_result { RING_TRB, RING_EMPTY, RING_FAULT };
 enum ring_result ring_next(struct xhci *x, struct xhci_ring *r,
 			   struct xhci_trb *ret_trb, uint64_t *ret_gpa);
@@ -259,8 +264,11 @@ uint32_t td_position(const struct xhci_td *td, uint32_t *ret_off);
 enum cc td_status_cc(enum usb_status st);
 
 /* td_pool.c */
+/* In it is still what it was: td_begin() is for the one that is used. */
 struct xhci_td *td_get(struct xhci *x);
+void td_begin(struct xhci_td *td, struct xhci_epq *q);
 void td_put(struct xhci *x, struct xhci_td *td);
+/* One more, not filled in; NULL: no memory, or the limit is reached. */
 struct td_elem *td_add_elem(struct xhci *x, struct xhci_td *td);
 struct usb_seg *td_add_seg(struct xhci *x, struct xhci_td *td);
 void td_drop_holds(struct xhci *x, struct xhci_td *td);
@@ -369,7 +377,15 @@ bool slot_quiet(const struct xhci_slot *s, uint32_t dci_mask);
 void slot_drain(struct xhci_slot *s, uint32_t dci_mask, enum ep_drain why);
 uint64_t slot_ep_ctx_gpa(const struct xhci_slot *s, unsigned dci);
 /* The port of the slot's device; NULL: none, or another device is in it */
-struct xhci_port *slot_port(const struct xhci_slot *s);
+static inline struct xhci_port *slot_port(const struct xhci_slot *s)
+{
+	struct xhci_port *p;
+
+	if (!s->port)
+		return NULL;
+	p = &s->x->port[s->port - 1];
+	return p->plug == s->plug ? p : NULL;
+}
 
 /* command.c */
 /* Is the command under way one that may wait with nothing in flight? */
@@ -448,7 +464,6 @@ uint32_t regs_read32(struct xhci *x, uint32_t off);
 void regs_write32(struct xhci *x, uint32_t off, uint32_t v);
 
 /* tap.c; x->tap is not NULL */
-#define COLD __attribute__((cold, noinline))
 COLD void tap_args(struct xhci *x, enum xhci_tap_kind kind, uint64_t a0,
 		   uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4);
 COLD void tap_mem(struct xhci *x, enum xhci_tap_kind kind, uint64_t gpa,

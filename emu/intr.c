@@ -9,7 +9,7 @@
 #include "emu/core.h"
 
 /* Software says where the ring is; it is looked at when first needed. */
-static bool erst_load(struct xhci *x, struct xhci_intr *it)
+static COLD bool erst_load(struct xhci *x, struct xhci_intr *it)
 {
 	uint32_t dw[4];
 
@@ -91,12 +91,12 @@ enum room { ROOM, ROOM_LAST, ROOM_NONE };
 /* §4.9.4: the ring is full when the next place is where software reads */
 static enum room ring_room(const struct xhci_intr *it)
 {
-	struct enq e = {it->cur, it->idx};
+	struct enq e = enq_next(it, (struct enq){it->cur, it->idx});
+	uint64_t deq = erdp_gpa(it);
 
-	e = enq_next(it, e);
-	if (enq_gpa(it, e) == erdp_gpa(it))
+	if (enq_gpa(it, e) == deq)
 		return ROOM_NONE;
-	if (enq_gpa(it, enq_next(it, e)) == erdp_gpa(it))
+	if (enq_gpa(it, enq_next(it, e)) == deq)
 		return ROOM_LAST;
 	return ROOM;
 }
@@ -177,13 +177,25 @@ static void intr_evaluate(struct xhci *x, unsigned n)
 	intr_deliver(x, n);
 }
 
-bool intr_has_room(struct xhci *x, unsigned target)
+/* §4.9.4: the last place is for saying so */
+static COLD void intr_tell_full(struct xhci *x, unsigned n)
 {
-	unsigned n = intr_target(x, target);
 	struct xhci_intr *it = &x->intr[n];
 	struct xhci_trb ev = {.status = (uint32_t)CC_EVENT_RING_FULL
 					<< EV_CC_SHIFT,
 			      .control = TRB_TYPE_BITS(TRB_EV_HOST)};
+
+	x->stats.ring_full++;
+	ring_write(x, it, &ev);
+	it->full = true;
+	it->pending = true;
+	intr_evaluate(x, n);
+}
+
+bool intr_has_room(struct xhci *x, unsigned target)
+{
+	unsigned n = intr_target(x, target);
+	struct xhci_intr *it = &x->intr[n];
 
 	if (!ring_usable(x, it))
 		return true; /* dropped: there is nothing to wait for */
@@ -192,13 +204,8 @@ bool intr_has_room(struct xhci *x, unsigned target)
 		it->full = false;
 		return true;
 	case ROOM_LAST:
-		if (it->full)
-			break;
-		x->stats.ring_full++;
-		ring_write(x, it, &ev);
-		it->full = true;
-		it->pending = true;
-		intr_evaluate(x, n);
+		if (!it->full)
+			intr_tell_full(x, n);
 		break;
 	case ROOM_NONE:
 		it->full = true;

@@ -297,9 +297,8 @@ void regs_write32(struct xhci *x, uint32_t off, uint32_t v)
 
 static bool access_ok(uint32_t off, unsigned size)
 {
-	return (size == 1 || size == 2 || size == 4 || size == 8) &&
-	       off % size == 0 && off < XHCI_MMIO_SIZE &&
-	       size <= XHCI_MMIO_SIZE - off;
+	return size - 1 < 8 && (size & (size - 1)) == 0 &&
+	       (off & (size - 1)) == 0 && off < XHCI_MMIO_SIZE;
 }
 
 static uint64_t mmio_read(struct xhci *x, uint32_t off, unsigned size)
@@ -330,18 +329,17 @@ uint64_t xhci_mmio_read(struct xhci *x, uint32_t off, unsigned size)
 	return TAPPED(x) ? read_tapped(x, off, size) : mmio_read(x, off, size);
 }
 
-void xhci_mmio_write(struct xhci *x, uint32_t off, unsigned size, uint64_t v)
+static void mmio_write(struct xhci *x, uint32_t off, unsigned size, uint64_t v)
 {
 	uint32_t mask, old;
 
-	TAP(x, XHCI_TAP_MMIO_WRITE, off, size, v);
 	if (!access_ok(off, size))
 		return;
-	if (size == 8) {
+	if (size == 4) {
+		regs_write32(x, off, (uint32_t)v);
+	} else if (size == 8) {
 		regs_write32(x, off, (uint32_t)v);
 		regs_write32(x, off + 4, (uint32_t)(v >> 32));
-	} else if (size == 4) {
-		regs_write32(x, off, (uint32_t)v);
 	} else if (off >= OFF_XECP && off < OFF_RT) {
 		/* semaphores are written as bytes too, §7.1.1 */
 		mask = ((1u << size * 8) - 1) << (off & 3) * 8;
@@ -351,4 +349,19 @@ void xhci_mmio_write(struct xhci *x, uint32_t off, unsigned size, uint64_t v)
 				     ((uint32_t)v << (off & 3) * 8 & mask));
 	}
 	/* smaller writes to other registers are not allowed: ignored, §5.1 */
+}
+
+static COLD void write_tapped(struct xhci *x, uint32_t off, unsigned size,
+			      uint64_t v)
+{
+	TAP(x, XHCI_TAP_MMIO_WRITE, off, size, v);
+	mmio_write(x, off, size, v);
+}
+
+void xhci_mmio_write(struct xhci *x, uint32_t off, unsigned size, uint64_t v)
+{
+	if (TAPPED(x))
+		write_tapped(x, off, size, v);
+	else
+		mmio_write(x, off, size, v);
 }

@@ -10,15 +10,12 @@
 enum ring_result ring_next(struct xhci *x, struct xhci_ring *r,
 			   struct xhci_trb *ret_trb, uint64_t *ret_gpa)
 {
-	int rc = mem_read_trb(x, r->deq, r->ccs, ret_trb);
+	int rc;
 
-	if (rc < 0) {
-		*ret_gpa = r->deq;
-		return RING_FAULT;
-	}
-	if (rc == 0)
-		return RING_EMPTY;
 	*ret_gpa = r->deq;
+	rc = mem_read_trb(x, r->deq, r->ccs, ret_trb);
+	if (rc <= 0)
+		return rc < 0 ? RING_FAULT : RING_EMPTY;
 	if (TRB_TYPE(ret_trb->control) == TRB_LINK) {
 		r->deq = ret_trb->param & ~(uint64_t)(TRB_SIZE - 1);
 		if (ret_trb->control & TRB_TC)

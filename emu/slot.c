@@ -22,16 +22,6 @@ struct xhci_slot *slot_get(struct xhci *x, unsigned id)
 	return &x->slot[id - 1];
 }
 
-struct xhci_port *slot_port(const struct xhci_slot *s)
-{
-	struct xhci_port *p;
-
-	if (!s->port)
-		return NULL;
-	p = &s->x->port[s->port - 1];
-	return p->plug == s->plug ? p : NULL;
-}
-
 uint64_t slot_ep_ctx_gpa(const struct xhci_slot *s, unsigned dci)
 {
 	return s->octx + (uint64_t)dci * ctx_size(s->x);

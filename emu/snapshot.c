@@ -93,7 +93,7 @@ static void snap_tds(struct snap *s, struct xhci_epq *q)
 				s->err = -ENOMEM;
 				return;
 			}
-			td->q = q;
+			td_begin(td, q);
 			td->state = TD_DONE;
 			epq_append(q, td);
 		}

@@ -32,15 +32,16 @@ static struct td_elem *gather_elem(struct gather *g)
 	uint32_t c = g->trb.control;
 
 	e = td_add_elem(g->x, g->td);
-	if (!e)
-		return NULL;
-	e->gpa = g->gpa;
-	e->ccs = (c & TRB_C) != 0;
-	e->type = (uint8_t)TRB_TYPE(c);
-	e->intr = (uint16_t)TRB_INTR(g->trb.status);
-	e->ioc = (c & TRB_IOC) != 0;
-	e->isp = (c & TRB_ISP) != 0;
-	e->bei = (c & TRB_BEI) != 0;
+	if (e)
+		*e = (struct td_elem){
+			.gpa = g->gpa,
+			.ccs = (c & TRB_C) != 0,
+			.type = (uint8_t)TRB_TYPE(c),
+			.intr = (uint16_t)TRB_INTR(g->trb.status),
+			.ioc = (c & TRB_IOC) != 0,
+			.isp = (c & TRB_ISP) != 0,
+			.bei = (c & TRB_BEI) != 0,
+		};
 	return e;
 }
 
@@ -260,10 +261,12 @@ static void gather_bad(struct gather *g)
 	e = td_add_elem(g->x, td);
 	if (!e)
 		return; /* the endpoint still stops, without an event */
-	e->gpa = g->gpa;
-	e->ccs = g->r.ccs;
-	e->type = TRB_NORMAL;
-	e->len = TRB_LEN(g->trb.status);
+	*e = (struct td_elem){
+		.gpa = g->gpa,
+		.ccs = g->r.ccs,
+		.type = TRB_NORMAL,
+		.len = TRB_LEN(g->trb.status),
+	};
 }
 
 static void gather_finish(struct gather *g)
@@ -297,6 +300,32 @@ static void gather_finish(struct gather *g)
 	t->td = td;
 }
 
+/* TRBs until the TD is whole; STEP_MORE: it is not, yet. @got: the first */
+static enum step gather_trbs(struct gather *g, enum ring_result got,
+			     unsigned *trbs)
+{
+	enum step st = STEP_MORE;
+	unsigned links = 0;
+
+	for (;;) {
+		switch (got) {
+		case RING_EMPTY:
+			return STEP_MORE;
+		case RING_FAULT:
+			memset(&g->trb, 0, sizeof(g->trb));
+			return STEP_BAD;
+		case RING_TRB:
+			if (*trbs)
+				(*trbs)--;
+			st = gather_step(g, &links);
+			break;
+		}
+		if (st != STEP_MORE)
+			return st;
+		got = ring_next(g->x, &g->r, &g->trb, &g->gpa);
+	}
+}
+
 /*
  * td_gather - the next TD of @q, from its fetch pointer. TD_GATHERED: @td is
  * filled (its end is where the next one starts); TD_NOTHING: software has not
@@ -307,30 +336,20 @@ enum td_gather td_gather(struct xhci *x, struct xhci_epq *q, struct xhci_td *td,
 {
 	struct gather g = {
 		.x = x, .td = td, .r = q->fetch, .limit = UINT32_MAX};
-	enum step st = STEP_MORE;
-	unsigned links = 0;
+	enum ring_result got = ring_next(x, &g.r, &g.trb, &g.gpa);
+	enum step st;
 
-	td->q = q;
+	if (got == RING_EMPTY)
+		return TD_NOTHING; /* so each time but once a TD: do no more */
+	td_begin(td, q);
 	td->start = q->fetch;
 	td->xfer.ep = q->ep->info.ep;
 	td->xfer.type = q->ep->info.type;
 	td->xfer.stream = q->stream;
 	td->xfer.in = (q->ep->info.ep & USB_DIR_IN) != 0;
-	while (st == STEP_MORE) {
-		switch (ring_next(x, &g.r, &g.trb, &g.gpa)) {
-		case RING_EMPTY:
-			return TD_NOTHING;
-		case RING_FAULT:
-			memset(&g.trb, 0, sizeof(g.trb));
-			st = STEP_BAD;
-			break;
-		case RING_TRB:
-			if (*trbs)
-				(*trbs)--;
-			st = gather_step(&g, &links);
-			break;
-		}
-	}
+	st = gather_trbs(&g, got, trbs);
+	if (st == STEP_MORE)
+		return TD_NOTHING;
 	if (st == STEP_END && g.idt && !td->cap_seg) {
 		if (!td_add_seg(x, td))
 			st = STEP_NO_MEMORY;

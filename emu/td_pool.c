@@ -27,13 +27,18 @@ struct xhci_td *td_get(struct xhci *x)
 		x->stats.pool_allocs++;
 	}
 	td->next = td->prev = NULL;
-	td->nelem = td->nseg = 0;
 	td->skip = td->edtla = 0;
-	td->cc = CC_INVALID;
 	td->state = TD_GATHERING;
+	return td;
+}
+
+void td_begin(struct xhci_td *td, struct xhci_epq *q)
+{
+	td->q = q;
+	td->nelem = td->nseg = 0;
+	td->cc = CC_INVALID;
 	td->cancelled = td->has_io = td->control = td->isoch = false;
 	memset(&td->xfer, 0, sizeof(td->xfer));
-	return td;
 }
 
 void td_drop_holds(struct xhci *x, struct xhci_td *td)
@@ -76,38 +81,47 @@ static bool elems_reserve(struct xhci *x, uint32_t more)
 	return x->nelems + more <= MAX_ELEMS;
 }
 
+static COLD bool elems_grow(struct xhci *x, struct xhci_td *td)
+{
+	uint32_t cap = td->cap_elem ? td->cap_elem * 2 : FIRST_CAP;
+	struct td_elem *e;
+
+	if (!elems_reserve(x, cap - td->cap_elem))
+		return false;
+	e = realloc(td->elem, cap * sizeof(*e));
+	if (!e)
+		return false;
+	x->nelems += cap - td->cap_elem;
+	x->stats.pool_allocs++;
+	td->elem = e;
+	td->cap_elem = cap;
+	return true;
+}
+
 struct td_elem *td_add_elem(struct xhci *x, struct xhci_td *td)
 {
-	if (td->nelem == td->cap_elem) {
-		uint32_t cap = td->cap_elem ? td->cap_elem * 2 : FIRST_CAP;
-		struct td_elem *e;
-
-		if (!elems_reserve(x, cap - td->cap_elem))
-			return NULL;
-		e = realloc(td->elem, cap * sizeof(*e));
-		if (!e)
-			return NULL;
-		x->nelems += cap - td->cap_elem;
-		x->stats.pool_allocs++;
-		td->elem = e;
-		td->cap_elem = cap;
-	}
-	memset(&td->elem[td->nelem], 0, sizeof(*td->elem));
+	if (td->nelem == td->cap_elem && !elems_grow(x, td))
+		return NULL;
 	return &td->elem[td->nelem++];
+}
+
+static COLD bool segs_grow(struct xhci *x, struct xhci_td *td)
+{
+	uint32_t cap = td->cap_seg ? td->cap_seg * 2 : FIRST_CAP;
+	struct usb_seg *s = realloc(td->seg, cap * sizeof(*s));
+
+	if (!s)
+		return false;
+	x->stats.pool_allocs++;
+	td->seg = s;
+	td->cap_seg = cap;
+	return true;
 }
 
 struct usb_seg *td_add_seg(struct xhci *x, struct xhci_td *td)
 {
-	if (td->nseg == td->cap_seg) {
-		uint32_t cap = td->cap_seg ? td->cap_seg * 2 : FIRST_CAP;
-		struct usb_seg *s = realloc(td->seg, cap * sizeof(*s));
-
-		if (!s)
-			return NULL;
-		x->stats.pool_allocs++;
-		td->seg = s;
-		td->cap_seg = cap;
-	}
+	if (td->nseg == td->cap_seg && !segs_grow(x, td))
+		return NULL;
 	return &td->seg[td->nseg++];
 }
 

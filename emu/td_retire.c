@@ -168,6 +168,14 @@ static bool retire_elem(const struct xhci_td *td, uint32_t i, struct td_walk *w,
 	return e->ioc;
 }
 
+/* The element that failed: of few TDs, so that the others do not pay for it */
+static COLD uint32_t end_failed(const struct xhci_td *td)
+{
+	uint32_t off;
+
+	return td_position(td, &off);
+}
+
 /*
  * td_retire - walk a finished TD (§4.10.1): the next event it owes, or false
  * when there is none left. Reads nothing but @td and @w.
@@ -175,13 +183,15 @@ static bool retire_elem(const struct xhci_td *td, uint32_t i, struct td_walk *w,
 bool td_retire(const struct xhci_td *td, struct td_walk *w,
 	       struct td_event *ret)
 {
-	uint32_t off, end = td->nelem;
+	uint32_t end = td->nelem;
 	enum cc cc = td->cc;
 
+	if (w->i >= w->stop || w->ended)
+		return false;
 	if (cc == CC_INVALID)
 		cc = td->has_io ? td_status_cc(td->xfer.status) : CC_SUCCESS;
 	if (cc != CC_SUCCESS)
-		end = td_position(td, &off);
+		end = end_failed(td);
 	while (w->i < w->stop && !w->ended) {
 		uint32_t i = w->i++;
 		bool ev = w->failed ? retire_failed(&td->elem[i], w, ret)
