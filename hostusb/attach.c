@@ -17,6 +17,9 @@ static const char *attach_error(int r)
 	switch (r) {
 	case -ENOSPC:
 		return "no free port fits its speed: raise usb2= or usb3=";
+	case -EAGAIN:
+		return "devices that were taken out are not free yet: plug it "
+		       "in again";
 	case -EBUSY:
 		return "its port is occupied: write another at=";
 	case -EINVAL:
@@ -174,6 +177,8 @@ static int seat_plug(struct seat *s)
 	if (rule->port && rule->r.match.kind != MATCH_BELOW &&
 	    pmapper_attach(pm, &s->hd->d, rule->port, &s->port) == 0)
 		return 0;
+	if (!pmapper_has_room(pm))
+		return -EAGAIN;
 	for (unsigned port = 1; port <= XHCI_MAX_PORTS; port++)
 		if (!port_is_kept(s->h, port) &&
 		    pmapper_attach(pm, &s->hd->d, port, &s->port) == 0)

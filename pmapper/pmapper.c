@@ -158,6 +158,11 @@ static unsigned free_id(const struct pmapper *pm)
 	return 0;
 }
 
+bool pmapper_has_room(const struct pmapper *pm)
+{
+	return free_id(pm) != 0;
+}
+
 static void add_device(struct pmapper *pm, struct port_device *pd)
 {
 	pm->devs[pd->id] = pd;
@@ -194,7 +199,7 @@ int pmapper_attach(struct pmapper *pm, struct usb_dev *d, unsigned port,
 		return r;
 	id = free_id(pm);
 	if (!id)
-		return -ENOSPC;
+		return -EAGAIN;
 	pd = calloc(1, sizeof(*pd));
 	if (!pd)
 		return -ENOMEM;

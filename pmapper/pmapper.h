@@ -159,8 +159,8 @@ void pmapper_destroy(struct pmapper *pm);
  * pmapper_attach - plug @d into @port, or with @port 0 into the first free
  * port that fits its speed. On success the mapper owns @d. Returns 0 and the
  * port, -EINVAL (no such port, or wrong kind of port for the speed), -EBUSY
- * (the port is occupied, or @d is in one), -ENOSPC (no free port of that kind,
- * or too many devices that were taken out still hold transfers), -ENOMEM.
+ * (the port is occupied, or @d is in one), -ENOSPC (no free port of that kind),
+ * -EAGAIN (too many devices that were taken out are not free yet), -ENOMEM.
  * On failure @d stays the caller's. Not from inside a device's ops.
  */
 int pmapper_attach(struct pmapper *pm, struct usb_dev *d, unsigned port,
@@ -171,6 +171,8 @@ int pmapper_attach(struct pmapper *pm, struct usb_dev *d, unsigned port,
  * holds. 0 or -ENOENT. Not from inside a device's ops.
  */
 int pmapper_detach(struct pmapper *pm, unsigned port);
+/* Is pmapper_attach() not -EAGAIN? */
+bool pmapper_has_room(const struct pmapper *pm);
 /* The device in @port, or NULL. Borrowed until the next pmapper_run(). */
 struct usb_dev *pmapper_device(const struct pmapper *pm, unsigned port);
 

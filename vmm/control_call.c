@@ -36,6 +36,7 @@ const char *control_class(int err)
 	case -EADDRINUSE:
 		return CONTROL_EXISTS;
 	case -EBUSY:
+	case -EAGAIN:
 		return CONTROL_BUSY;
 	case -ENOSPC:
 		return CONTROL_NO_SPACE;

@@ -139,7 +139,15 @@ void embed_match(const struct slot_dev *d, struct usb_match *m);
 int embed_attach_fds(struct vxhci *v, const int *fds, unsigned n,
 		     const char *device, const char *rule, char *errbuf,
 		     size_t errlen, unsigned *ret_id);
-/* what the parts below tell of devices. */
+
+/* embed_list.c, all with the lock: what is told of devices, to ops.event() */
+void embed_emit(struct vxhci *v, enum vxhci_event event,
+		const struct vxhci_device *d);
+struct embed_dev *embed_find(const struct vxhci *v, unsigned id);
+/* What is attached to @port, if there is something. */
+bool embed_find_port(struct vxhci *v, unsigned port, struct vxhci_device *ret);
+void embed_tell_builtin(const struct embed_dev *w, struct vxhci_device *ret);
+/* and from the parts below. */
 void embed_port_reset(void *host, unsigned port, const struct usb_dev *d);
 void embed_freed(void *host, unsigned port, const struct usb_dev *d);
 void embed_usb_event(void *host, enum hostusb_event event,

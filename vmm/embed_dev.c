@@ -174,6 +174,9 @@ static const char *attach_error(int r)
 	switch (r) {
 	case -ENOSPC:
 		return "no free port fits its speed: raise usb2= or usb3=";
+	case -EAGAIN:
+		return "devices that were taken out are not free yet: try "
+		       "again";
 	case -EBUSY:
 		return "its port is occupied: write another at=";
 	case -EINVAL:
@@ -199,6 +202,8 @@ static int attach_device(struct vxhci *v, struct usb_dev *dev, unsigned at,
 
 	if (at != 0)
 		return pmapper_attach(v->pm, dev, at, ret_port);
+	if (!pmapper_has_room(v->pm))
+		return -EAGAIN;
 	for (unsigned i = 1; i <= n; i++)
 		if (!port_is_kept(v, i) &&
 		    pmapper_attach(v->pm, dev, i, ret_port) == 0)

@@ -292,7 +292,8 @@ unsigned vxhci_key_usage(const char *name);
  * that is not there is no error, and one that is there is attached soon:
  * ops.event() tells. Returns 0 and its id, or -errno with one line in @errbuf:
  * -EINVAL (the text, or a hub), -EEXIST (wanted already), -EBUSY (another owner, or
- * the port is taken), -ENOSPC (no port), another for what it cannot be.
+ * the port is taken), -ENOSPC (no port), -EAGAIN (too many devices that were
+ * taken out hold transfers still), another for what it cannot be.
  * Opening may block the caller, but no other function.
  */
 int vxhci_attach(struct vxhci *v, const char *device, const char *rule,

@@ -206,7 +206,7 @@ static void devices_that_never_let_go_are_bounded(void **state)
 		pmapper_detach(rig->pm, 1);
 	}
 	f[63] = fake_create(rig, USB_SPEED_HIGH);
-	assert_int_equal(pmapper_attach(rig->pm, &f[63]->d, 0, &port), -ENOSPC);
+	assert_int_equal(pmapper_attach(rig->pm, &f[63]->d, 0, &port), -EAGAIN);
 	for (i = 0; i < 63; i++)
 		fake_complete(f[i], &rig->t[i], USB_CANCELLED, 0);
 	rig_run(rig);

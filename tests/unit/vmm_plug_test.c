@@ -193,6 +193,28 @@ static void what_is_asked_for_has_a_limit(void **state)
 	vm_destroy(&vm);
 }
 
+/* The VMM's loop, which frees what was taken out, does not run meanwhile. */
+static void a_device_taken_out_is_not_in_the_way(void **state)
+{
+	char err[256] = "";
+	unsigned id;
+	struct vm vm;
+
+	(void)state;
+	plug_vm(&vm, "30,xhci", false);
+	for (unsigned n = 0; n < 200; n++) {
+		if (vxhci_attach(vm.v, "zero", NULL, err, sizeof(err), &id))
+			fail_msg("the device %u: %s", n, err);
+		assert_int_equal(vxhci_detach(vm.v, "zero", err, sizeof(err)),
+				 1);
+	}
+	vm_dispatch(&vm);
+	assert_int_equal(told.n[VXHCI_DEVICE_ATTACHED], 200);
+	assert_int_equal(told.n[VXHCI_DEVICE_DETACHED], 200);
+	assert_int_equal(vxhci_get_devices(vm.v, NULL, 0), 0);
+	vm_destroy(&vm);
+}
+
 static void ports_are_as_the_guest_sees_them(void **state)
 {
 	struct vxhci_port p[VXHCI_MAX_PORTS];
@@ -316,6 +338,7 @@ int main(void)
 		cmocka_unit_test(
 			what_cannot_be_attached_is_said_and_changes_nothing),
 		cmocka_unit_test(what_is_asked_for_has_a_limit),
+		cmocka_unit_test(a_device_taken_out_is_not_in_the_way),
 		cmocka_unit_test(ports_are_as_the_guest_sees_them),
 		cmocka_unit_test(port_resets_are_told_once_a_second),
 		cmocka_unit_test(only_a_device_of_the_host_has_a_descriptor),
