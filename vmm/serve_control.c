@@ -481,10 +481,13 @@ static void ctl_made(struct serve *s, struct serve_ctl *c)
 static void look_at_ctl(struct serve *s, struct serve_ctl *c)
 {
 	bool removed = atomic_load(&c->removed);
+	bool ended = atomic_load(&c->ended);
 
-	if (c->late && !c->told && atomic_load(&c->made) != SERVE_MAKING)
+	/* of one that failed with its end: then its slot is free, too */
+	if (c->late && !c->told &&
+	    (ended || atomic_load(&c->made) == SERVE_MADE))
 		ctl_made(s, c);
-	if (!atomic_load(&c->ended))
+	if (!ended)
 		return;
 	if (c->err && !c->late) {
 		loop_stop(s->loop);
