@@ -64,7 +64,7 @@ struct vxhci_device {
 	unsigned id;
 	char name[96];  /* as it was asked for, normalized: "bus=1,port=2.3" */
 	char kind[16];  /* "usb", "storage", ... */
-	char rule[128]; /* who says so: see vxhci_attach(); "option" */
+	char rule[128]; /* who said so then: see vxhci_attach(); "option" */
 	enum vxhci_state state;
 	char reason[160];
 	unsigned port;  /* of the controller, 0: in none */
