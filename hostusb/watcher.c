@@ -23,6 +23,7 @@
 #define RETRY_MS 20
 #define RETRIES 500u
 #define MAX_OPENERS 16u /* nodes that are being opened at once */
+#define SEEN_MS 2000    /* how long it is waited for that it has looked */
 
 struct watcher {
 	int fd; /* owned, a socket; its closing is what the watcher waits for */
@@ -53,6 +54,11 @@ static int default_rebind(const struct watcher_note *n, const void *arg)
 	return watcher_rebind(n, "/sys", "/dev");
 }
 
+static void default_see(struct watcher_note *n)
+{
+	watcher_see(n, "/sys");
+}
+
 static int default_open(const struct watcher_note *n,
 			const struct watcher_policy *p)
 {
@@ -67,21 +73,32 @@ static bool same_device(const struct watcher_note *a,
 	       a->pid == b->pid;
 }
 
+/*
+ * What was first is what the host had. Drivers of another configuration came
+ * with that, and go with it.
+ */
 static void take_note(struct watcher_note *to, const struct watcher_note *from)
 {
-	if (from->config)
-		to->config = from->config;
+	uint32_t more = to->config ? 0 : from->ifaces & ~to->ifaces;
+
 	for (unsigned k = 0; k < 32; k++)
-		if (from->ifaces & UINT32_C(1) << k)
+		if (more & UINT32_C(1) << k)
 			memcpy(to->driver[k], from->driver[k],
 			       sizeof(to->driver[k]));
-	to->ifaces |= from->ifaces;
+	to->ifaces |= more;
+	if (!to->config)
+		to->config = from->config;
 }
 
-static void take_msg(struct child *c, const struct watcher_msg *m)
+static void take_msg(struct child *c, struct watcher_msg *m)
 {
 	unsigned k = 0;
 
+	if (m->op != OP_FORGET && c->ops.see) {
+		c->ops.see(&m->note);
+		if (!m->note.ifaces && !m->note.config)
+			return;
+	}
 	while (k < c->n && !same_device(&c->notes[k], &m->note))
 		k++;
 	if (m->op == OP_FORGET) {
@@ -130,7 +147,7 @@ static void open_for_engine(struct child *c, const struct watcher_note *n,
 static bool read_msg(struct child *c)
 {
 	struct watcher_msg m;
-	int fd;
+	int fd, seen = 0;
 	ssize_t n = packet_recv(c->fd, &m, sizeof(m), &fd);
 
 	if (n <= 0)
@@ -143,6 +160,8 @@ static bool read_msg(struct child *c)
 			open_for_engine(c, &m.note, fd);
 		else if (m.op != OP_OPEN)
 			take_msg(c, &m);
+		if (m.op != OP_OPEN && fd >= 0)
+			packet_send(fd, &seen, sizeof(seen), -1, MSG_DONTWAIT);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -315,8 +334,10 @@ int watcher_start(struct watcher **ret)
 
 int watcher_start_opener(const struct watcher_policy *p, struct watcher **ret)
 {
-	const struct watcher_ops ops = {
-		.rebind = default_rebind, .open = default_open, .policy = p};
+	const struct watcher_ops ops = {.rebind = default_rebind,
+					.see = default_see,
+					.open = default_open,
+					.policy = p};
 
 	return watcher_start_ops(&ops, ret);
 }
@@ -344,7 +365,31 @@ static void send_msg(struct watcher *w, const struct watcher_msg *m)
 	packet_send(w->fd, m, sizeof(*m), -1, MSG_DONTWAIT);
 }
 
-/* The answer comes on a socket of its own, whose other end goes along. */
+/*
+ * The same for what has to be seen before the caller goes on. A watcher that
+ * was stopped is not waited for long. The answer comes on a socket of its own,
+ * whose other end goes along; so it does in watcher_open().
+ */
+static void send_and_wait(struct watcher *w, const struct watcher_msg *m)
+{
+	struct pollfd p = {.events = POLLIN};
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0) {
+		send_msg(w, m);
+		return;
+	}
+	p.fd = sv[0];
+	if (packet_send(w->fd, m, sizeof(*m), sv[1], MSG_DONTWAIT) == 0) {
+		close(sv[1]);
+		while (poll(&p, 1, SEEN_MS) < 0 && errno == EINTR)
+			;
+	} else {
+		close(sv[1]);
+	}
+	close(sv[0]);
+}
+
 int watcher_open(struct watcher *w, const struct usb_info *i)
 {
 	struct watcher_msg m = {.op = OP_OPEN};
@@ -386,7 +431,7 @@ void watcher_note(struct watcher *w, const struct usb_info *i,
 			memcpy(m.note.driver[f->number], f->driver,
 			       sizeof(f->driver));
 	}
-	send_msg(w, &m);
+	send_and_wait(w, &m);
 }
 
 void watcher_note_config(struct watcher *w, const struct usb_info *i,
@@ -398,7 +443,7 @@ void watcher_note_config(struct watcher *w, const struct usb_info *i,
 		return;
 	set_device(&m.note, i);
 	m.note.config = config;
-	send_msg(w, &m);
+	send_and_wait(w, &m);
 }
 
 void watcher_forget(struct watcher *w, const struct usb_info *i)

@@ -63,12 +63,15 @@ void watcher_stop(struct watcher *w);
 /*
  * watcher_note - before the drivers of the interfaces @iface_mask (bit n:
  * number n) are detached: bind them again if we die. Adds to what is noted for
- * the device (same bus, path, vid and pid). The interfaces' driver names are
- * taken from @i. Does not block; any thread; @w may be NULL in these three.
+ * the device (same bus, path, vid and pid). Which drivers those are the watcher
+ * sees for itself: an interface that has none at this moment is none of its
+ * business, whatever is said here. Waits until it has looked, which it does at
+ * once, and two seconds at most for one that was stopped. Any thread; @w may be
+ * NULL in these three.
  */
 void watcher_note(struct watcher *w, const struct usb_info *i,
 		  uint32_t iface_mask);
-/* Before the configuration is changed: set @config again if we die. */
+/* Before the configuration is changed: what is set now is again if we die. */
 void watcher_note_config(struct watcher *w, const struct usb_info *i,
 			 uint8_t config);
 /* The device was given back, or is gone: nothing is to be done for it. */
@@ -79,6 +82,8 @@ struct watcher_ops {
 	/* 0; -EBUSY or -EAGAIN: call again soon; other errors: given up */
 	int (*rebind)(const struct watcher_note *n, const void *arg);
 	const void *arg; /* must be valid in the forked process */
+	/* watcher_see(); NULL: what is said is believed */
+	void (*see)(struct watcher_note *n);
 	/* the process of watcher_open(): a descriptor or -errno */
 	int (*open)(const struct watcher_note *n,
 		    const struct watcher_policy *p);
@@ -87,11 +92,19 @@ struct watcher_ops {
 int watcher_start_ops(const struct watcher_ops *ops, struct watcher **ret);
 
 /*
+ * watcher_see - what is noted of a device is what it has now: of the interfaces
+ * those with a driver, that driver's name, and, where a configuration is
+ * named, the one that is set. @sys as below.
+ */
+void watcher_see(struct watcher_note *n, const char *sys);
+/*
  * watcher_rebind - what the watcher does: the device of @n, if it is still
- * there with these ids, gets its configuration and its drivers back. @sys and
- * @dev are "/sys" and "/dev" but for tests. Allocates
- * nothing: it runs in a fork of a process with threads. Returns 0, -ENODEV
- * (another device or none), -EBUSY (an interface is claimed still), or -errno.
+ * there with these ids, gets its configuration and its drivers back: these,
+ * and another of the kernel's choice only where one of these cannot be bound.
+ * Nothing is done while somebody owns the device (owner.h). @sys and @dev are
+ * "/sys" and "/dev" but for tests. Allocates nothing: it runs in a fork of a
+ * process with threads. Returns 0, -ENODEV (another device or none), -EBUSY (it
+ * or an interface is claimed still), or -errno.
  */
 int watcher_rebind(const struct watcher_note *n, const char *sys,
 		   const char *dev);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "hostusb/discover.h"
+#include "hostusb/owner.h"
 
 #define MAX_PATH 384u
 #define USB_MAJOR 189u /* of usbfs's nodes */
@@ -130,8 +131,12 @@ static int set_config(struct target *t, uint8_t config)
 	return err;
 }
 
-/* 0: it has a driver; -EBUSY: that is usbfs; -ENOENT: none; -ENODEV: gone */
-static int find_driver(const struct target *t, const char *iface)
+/*
+ * 0: it has a driver, whose name is in @name (NULL: never mind), "" if it is too
+ * long; -EBUSY: that is usbfs; -ENOENT: none; -ENODEV: gone
+ */
+static int find_driver(const struct target *t, const char *iface, char *name,
+		       size_t len)
 {
 	char path[MAX_PATH + 64], to[MAX_PATH];
 	const char *base;
@@ -146,38 +151,88 @@ static int find_driver(const struct target *t, const char *iface)
 		return -ENOENT;
 	to[n] = '\0';
 	base = strrchr(to, '/');
-	return strcmp(base ? base + 1 : to, "usbfs") ? 0 : -EBUSY;
+	base = base ? base + 1 : to;
+	if (name)
+		memcpy(name, strlen(base) < len ? base : "",
+		       strlen(base) < len ? strlen(base) + 1 : 1);
+	return strcmp(base, "usbfs") ? 0 : -EBUSY;
 }
 
-/* Have the kernel look for a driver, or bind the one of before. */
-static int bind_iface(const struct target *t, uint8_t number,
-		      const char *driver)
+static void iface_name(const struct target *t, unsigned number, char *buf,
+		       size_t len)
+{
+	snprintf(buf, len, "%s:%u.%u", t->name, t->config, number);
+}
+
+void watcher_see(struct watcher_note *n, const char *sys)
+{
+	uint32_t there = 0;
+	struct target t;
+	char iface[48];
+
+	if (find_target(n, sys, &t) != 0) {
+		n->ifaces = n->config = 0;
+		return;
+	}
+	for (uint8_t k = 0; k < 32; k++) {
+		n->driver[k][0] = '\0';
+		iface_name(&t, k, iface, sizeof(iface));
+		if (n->ifaces & UINT32_C(1) << k &&
+		    find_driver(&t, iface, n->driver[k],
+				sizeof(n->driver[k])) == 0)
+			there |= UINT32_C(1) << k;
+	}
+	n->ifaces = there;
+	if (n->config)
+		n->config = (uint8_t)t.config;
+}
+
+/* The one of before; its folder is in the driver's only for who may do that */
+static int bind_driver(const struct target *t, const char *iface,
+		       const char *driver)
+{
+	char path[MAX_PATH];
+
+	if (!driver[0] || strchr(driver, '/'))
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/bus/usb/drivers/%s/bind", t->sys,
+		 driver);
+	return write_file(path, iface);
+}
+
+/* Have the kernel look for one: by the node, or the other way, for root */
+static int probe_iface(const struct target *t, const char *iface,
+		       uint8_t number)
 {
 	struct usbdevfs_ioctl cmd = {.ifno = number,
 				     .ioctl_code = USBDEVFS_CONNECT};
-	char iface[48], path[MAX_PATH];
-	int err;
+	char path[MAX_PATH];
+	int err = -EACCES;
 
-	snprintf(iface, sizeof(iface), "%s:%u.%u", t->name, t->config, number);
-	err = find_driver(t, iface);
-	if (err != -ENOENT)
-		return err == -ENODEV ? 0 : err;
-	err = -EACCES;
 	if (t->fd >= 0)
 		err = ioctl(t->fd, USBDEVFS_IOCTL, &cmd) < 0 ? -errno : 0;
-	if (err && find_driver(t, iface) == -ENOENT) {
+	if (err && find_driver(t, iface, NULL, 0) == -ENOENT) {
 		snprintf(path, sizeof(path), "%s/bus/usb/drivers_probe",
 			 t->sys);
 		err = write_file(path, iface);
 	}
-	if (driver[0] && !strchr(driver, '/') &&
-	    find_driver(t, iface) == -ENOENT) {
-		/* bound by hand before: no match finds it */
-		snprintf(path, sizeof(path), "%s/bus/usb/drivers/%s/bind",
-			 t->sys, driver);
-		write_file(path, iface);
-	}
-	return err == -EBUSY && find_driver(t, iface) == 0 ? 0 : err;
+	return err;
+}
+
+static int bind_iface(const struct target *t, uint8_t number,
+		      const char *driver)
+{
+	char iface[48];
+	int err;
+
+	iface_name(t, number, iface, sizeof(iface));
+	err = find_driver(t, iface, NULL, 0);
+	if (err != -ENOENT)
+		return err == -ENODEV ? 0 : err;
+	if (bind_driver(t, iface, driver) == 0)
+		return 0;
+	err = probe_iface(t, iface, number);
+	return err == -EBUSY && find_driver(t, iface, NULL, 0) == 0 ? 0 : err;
 }
 
 /* All that can be; -EBUSY if that is worth another try */
@@ -200,11 +255,15 @@ static int bind_ifaces(const struct target *t, const struct watcher_note *n)
 int watcher_rebind(const struct watcher_note *n, const char *sys,
 		   const char *dev)
 {
+	struct usb_info i = {.bus = n->bus, .npath = n->npath};
 	struct target t;
 	int err = find_target(n, sys, &t);
 
 	if (err)
 		return err;
+	memcpy(i.path, n->path, sizeof(i.path));
+	if (owner_find(&i, NULL, 0))
+		return -EBUSY;             /* whose business it is now */
 	t.fd = open_node(&t, n->bus, dev); /* if we may */
 	if (n->config && n->config != t.config)
 		err = set_config(&t, n->config);
@@ -299,6 +358,12 @@ int watcher_open_node(const struct watcher_note *n,
 	(void)sys;
 	(void)dev;
 	return -ENOTSUP;
+}
+
+void watcher_see(struct watcher_note *n, const char *sys)
+{
+	(void)n;
+	(void)sys;
 }
 
 void watcher_policy_resolve(struct watcher_policy *p,

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hostusb/owner.h"
 #include "hostusb/watcher.h"
 
 static const struct usb_info disk = {
@@ -347,7 +348,10 @@ static int fake_open_node(const struct watcher_note *n,
 static void start_opener(bool any, struct watcher **ret)
 {
 	static struct watcher_policy p;
-	const struct watcher_ops o = {fake_rebind, said, fake_open_node, &p};
+	const struct watcher_ops o = {.rebind = fake_rebind,
+				      .arg = said,
+				      .open = fake_open_node,
+				      .policy = &p};
 
 	p = (struct watcher_policy){
 		.any = any, .n = 1, .allowed = {{.vid = disk.vid}}};
@@ -494,7 +498,105 @@ static struct watcher_note put_disk(void)
 	return n;
 }
 
-static void interface_is_probed(void **state)
+/* The driver that it had, and not what the kernel thinks fit for it */
+static void driver_of_before_is_bound(void **state)
+{
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	n.ifaces = 3;
+	snprintf(n.driver[0], sizeof(n.driver[0]), "usb-storage");
+	snprintf(n.driver[1], sizeof(n.driver[1]), "unloaded");
+	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
+	expect_file("bus/usb/drivers/usb-storage/bind", "9-1.2:1.0");
+	/* that is not there any more: the kernel looks for another */
+	expect_file("bus/usb/drivers_probe", "9-1.2:1.1");
+}
+
+static void owned_device_is_left_alone(void **state)
+{
+	struct watcher_note n = put_disk();
+	struct owner_claim *c;
+
+	(void)state;
+	setenv("RUNTIME_DIRECTORY", dir, 1);
+	snprintf(n.driver[0], sizeof(n.driver[0]), "usb-storage");
+	n.config = 2;
+	assert_int_equal(owner_claim(&disk, "another engine", NULL, 0, &c), 0);
+	assert_int_equal(watcher_rebind(&n, dir, dir), -EBUSY);
+	expect_file(DISK "bConfigurationValue", "1\n");
+	expect_file("bus/usb/drivers/usb-storage/bind", "");
+	expect_file("bus/usb/drivers_probe", "");
+	n.config = 0;
+	owner_release(c);
+	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
+	expect_file("bus/usb/drivers/usb-storage/bind", "9-1.2:1.0");
+	unsetenv("RUNTIME_DIRECTORY");
+}
+
+static void what_is_noted_is_what_is_there(void **state)
+{
+	struct watcher_note n = put_disk();
+
+	(void)state;
+	put_driver(DISK "9-1.2:1.0", "uas");
+	put_driver(DISK "9-1.2:1.2", "usbfs");
+	put_driver(DISK "9-1.2:1.3", "usbhid");
+	n.ifaces = 0x17;
+	n.config = 9;
+	snprintf(n.driver[0], sizeof(n.driver[0]), "vfio");
+	snprintf(n.driver[1], sizeof(n.driver[1]), "vfio");
+	watcher_see(&n, dir);
+	assert_int_equal(n.ifaces, 1);
+	assert_string_equal(n.driver[0], "uas");
+	assert_string_equal(n.driver[1], "");
+	assert_int_equal(n.config, 1);
+	n.ifaces = 1;
+	n.pid++;
+	watcher_see(&n, dir);
+	assert_int_equal(n.ifaces, 0);
+	assert_int_equal(n.config, 0);
+}
+
+static void see_dir(struct watcher_note *n)
+{
+	watcher_see(n, dir);
+}
+
+/*
+ * The engine says what it likes, and of other devices. The drivers are away
+ * when its call returns, and others come with another configuration.
+ */
+static void lie_and_die(struct watcher *w)
+{
+	struct usb_info i = disk;
+
+	snprintf(i.iface[0].driver, sizeof(i.iface[0].driver), "vfio");
+	watcher_note(w, &i, 3);
+	put_driver(DISK "9-1.2:1.0", "");
+	watcher_note(w, &mouse, 1);
+	watcher_note_config(w, &i, 7);
+	put(DISK "bConfigurationValue", "2\n");
+	put_driver(DISK "9-1.2:2.0", "other");
+	put_driver(DISK "9-1.2:2.1", "other");
+	watcher_note(w, &i, 3);
+	watcher_note_config(w, &i, 2);
+	kill(getpid(), SIGKILL);
+}
+
+static void what_the_engine_says_is_not_believed(void **state)
+{
+	static const struct watcher_ops o = {
+		.rebind = fake_rebind, .arg = said, .see = see_dir};
+
+	(void)state;
+	put_disk();
+	put_driver(DISK "9-1.2:1.0", "usb-storage");
+	run_engine(&o, lie_and_die);
+	expect_said("9-1.2 1234:5678 1 config 1 usb-storage\n");
+}
+
+static void interface_without_a_name_is_probed(void **state)
 {
 	struct watcher_note n = put_disk();
 
@@ -502,10 +604,6 @@ static void interface_is_probed(void **state)
 	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
 	expect_file("bus/usb/drivers_probe", "9-1.2:1.0");
 	expect_file("bus/usb/drivers/usb-storage/bind", "");
-	/* probing found none: the one of before */
-	snprintf(n.driver[0], sizeof(n.driver[0]), "usb-storage");
-	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
-	expect_file("bus/usb/drivers/usb-storage/bind", "9-1.2:1.0");
 }
 
 static void interface_with_a_driver_is_left_alone(void **state)
@@ -664,7 +762,11 @@ int main(void)
 		TEST(threads_get_their_own_answers),
 		TEST(only_what_a_rule_means_is_opened),
 		TEST(address_becomes_a_port),
-		TEST(interface_is_probed),
+		TEST(driver_of_before_is_bound),
+		TEST(owned_device_is_left_alone),
+		TEST(what_is_noted_is_what_is_there),
+		TEST(what_the_engine_says_is_not_believed),
+		TEST(interface_without_a_name_is_probed),
 		TEST(interface_with_a_driver_is_left_alone),
 		TEST(claimed_interface_is_busy_and_holds_up_no_other),
 		TEST(another_device_at_the_place_is_left_alone),
