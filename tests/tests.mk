@@ -136,8 +136,15 @@ $(B)/linked/boot.bin: tests/linked/boot.S tests/linked/disk.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -c -o $(B)/linked/boot.o $<
 	$(Q)$(LD) -Ttext 0x7c00 --oformat binary -o $@ $(B)/linked/boot.o
+# and QEMU, with the library linked in as a device
+QEMU_DEVICE_SRC := $(wildcard tests/linked/qemu/*.c)
+$(call obj,$(QEMU_DEVICE_SRC)): CPPFLAGS += -Ivmm
+$(B)/linked/qemu.so: $(call obj,$(QEMU_DEVICE_SRC)) $(B)/libvxhci.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS)
 .PHONY: linked-programs
-linked-programs: $(B)/linked/seabios $(B)/linked/boot.bin
+linked-programs: $(B)/linked/seabios $(B)/linked/boot.bin $(B)/linked/qemu.so
 
 # these install what is missing, so they must not depend on a build rule
 ## make check-host     physical devices: all of the rig with a guest as host

@@ -13,8 +13,9 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 
 [ "$VXHCI_PEER" = vxhci ] || die "the matrix is vxhci's"
 ALL='linux-6.1 linux-6.12 linux-newest linux-iommu linux-one-vector linux-msi
-	linux-sleep linux-arm64 ovmf aavmf seabios u-boot ipxe'
-SHORT='linux-6.12 linux-iommu ovmf aavmf seabios u-boot ipxe'
+	linux-pin linux-pin-pic linux-sleep linux-arm64 ovmf aavmf seabios
+	u-boot ipxe'
+SHORT='linux-6.12 linux-iommu linux-pin ovmf aavmf seabios u-boot ipxe'
 case ${B:=build} in /*) ;; *) B=$TOP/$B ;; esac
 allow=$(grep -v '^#' "$TOP/tests/guest/dmesg.allow" | paste -sd '|' -)
 
@@ -77,6 +78,9 @@ one_vector() {
 }
 row_linux_one_vector() { KERNEL=6.12 SPEED=super && one_vector msix; }
 row_linux_msi() { KERNEL=6.1 SPEED=high && one_vector msi; }
+# QEMU with the library linked in
+row_linux_pin() { B=$B "$TOP/tests/guest/pin.sh" 6.12; }
+row_linux_pin_pic() { B=$B "$TOP/tests/guest/pin.sh" newest pic; }
 row_linux_sleep() { "$TOP/tests/guest/sleep.sh" newest; }
 row_linux_arm64() {
 	ARCH=arm64 KERNEL=6.12 SPEED=super

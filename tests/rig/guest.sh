@@ -33,6 +33,9 @@ RESETS=       # 1: the machine may be reset; otherwise that ends it
 SLOTS=        # slot options, a controller each: '30,xhci,storage=a.img …'
 VIA=          # 'PROGRAM ARGUMENT': PROGRAM ARGUMENT SOCKET SERVER is between
               # QEMU, which connects to SOCKET, and vxhci
+LINKED=       # 1: the controllers are in QEMU (tests/linked/qemu/), which build
+              # folder $B has; their pin is that of PCI device 4, 8, …; they
+              # take orders from $WORK/linked.1, …
 MODULES="xhci_pci xhci_pci_renesas usb_storage uas sd_mod ext4
 	crc32c_generic crc32c_intel vfat nls_cp437
 	nls_ascii nls_iso8859-1 usbhid hid_generic evdev usbtest usbmon"
@@ -136,6 +139,12 @@ peer_args() {
 	done
 }
 
+# linked_device N SLOT-OPTION - a controller in QEMU. Slots 4 and 8 share a line.
+linked_device() {
+	printf '{"driver":"vxhci","addr":"%x","option":"%s","control":"%s"}' \
+		$((4 * $1)) "$2" "$WORK/linked.$1"
+}
+
 # guest_initramfs N SCRIPT [VAR=VALUE…] - $WORK/initrd: the cached one with the
 # test's script behind it, which the kernel unpacks on top. N: how many of the
 # arguments to look at.
@@ -206,12 +215,16 @@ guest_boot() {
 		set -- "$@" -kernel "$kernel_dir/vmlinuz" \
 			-initrd "$WORK/initrd" -append "$cmdline"
 	fi
-	slot_n=0
+	slot_n=0 preload=
 	for slot in $SLOTS; do
 		slot_n=$((slot_n + 1))
 		if [ "$VXHCI_PEER" = qemu ]; then
 			# shellcheck disable=SC2046
 			set -- "$@" $(peer_args $slot_n "$slot")
+		elif [ -n "$LINKED" ]; then
+			preload=$B/linked/qemu.so
+			mkfifo "$WORK/linked.$slot_n"
+			set -- "$@" -device "$(linked_device $slot_n "$slot")"
 		else
 			serve_start $slot_n "$slot"
 			set -- "$@" -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"'"$WORK/vxhci.$slot_n.sock"'"}}'
@@ -221,7 +234,7 @@ guest_boot() {
 	mkfifo "$WORK/in" "$WORK/out" "$WORK/mon.in" "$WORK/mon.out"
 	exec 4<>"$WORK/in" 5<>"$WORK/mon.in" 6<>"$WORK/mon.out"
 	[ -n "$RESETS" ] || set -- -no-reboot "$@"
-	timeout "$TIMEOUT" "$TOP/tests/rig/no-io-uring.pl" "$qemu" \
+	LD_PRELOAD=$preload timeout "$TIMEOUT" "$TOP/tests/rig/no-io-uring.pl" "$qemu" \
 		-nodefaults -no-user-config -display none \
 		-machine "$machine,memory-backend=mem$MACHINE" \
 		-accel "$accel" -cpu "$(guest_cpu)" -smp "$CPUS" -m "$MEM" \
