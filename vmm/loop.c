@@ -11,6 +11,7 @@
 
 #define NS_PER_S 1000000000u
 #define LINGER_MIN_NS 20000u
+#define NO_MEMORY_NS 10000000 /* until what ppoll(2) lacks may be there */
 
 struct loop {
 	uint64_t (*work)(void *arg);
@@ -225,6 +226,19 @@ static int loop_wait(struct loop *l, struct pollfd *pfd, unsigned n)
 	return ready;
 }
 
+/* Is that the end, -errno, or does it pass? */
+static int wait_failed(int error)
+{
+	const struct timespec ts = {.tv_nsec = NO_MEMORY_NS};
+
+	if (error == EINTR)
+		return 0;
+	if (error != ENOMEM && error != EAGAIN)
+		return -error;
+	nanosleep(&ts, NULL); /* the system's memory, not ours */
+	return 0;
+}
+
 static int loop_turn(struct loop *l)
 {
 	struct pollfd pfd[LOOP_MAX_FDS + 1];
@@ -242,7 +256,7 @@ static int loop_turn(struct loop *l)
 
 	ready = loop_wait(l, pfd, n + 1);
 	if (ready < 0)
-		return errno == EINTR ? 0 : -errno;
+		return wait_failed(errno);
 	if (pfd[n].revents) {
 		char bytes[16];
 		ssize_t got = read(l->wake_rd, bytes, sizeof(bytes));
