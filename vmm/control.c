@@ -84,33 +84,34 @@ static bool make_room(char **buf, size_t *size, size_t used, size_t more)
 	return true;
 }
 
+/* For json_dump_callback(), whose result does not tell all that failed */
+static int out_add(const char *text, size_t len, void *arg)
+{
+	struct control_conn *k = arg;
+
+	if (k->dead || !make_room(&k->out, &k->out_size, k->out_len, len)) {
+		k->dead = true;
+		return -1;
+	}
+	memcpy(k->out + k->out_len, text, len);
+	k->out_len += len;
+	return 0;
+}
+
 void control_send(struct control_conn *k, const json_t *msg)
 {
-	char *text = msg ? json_dumps(msg, JSON_COMPACT) : NULL;
-	size_t len = text ? strlen(text) : 0;
-
-	if (k->dead || !text) {
-		k->dead |= !text; /* an answer that is never given */
-		free(text);
-		return;
-	}
 	if (k->out_at > 0) {
 		memmove(k->out, k->out + k->out_at, conn_unread(k));
 		k->out_len -= k->out_at;
 		k->out_at = 0;
 	}
-	if (k->out_len > CONTROL_MAX_UNREAD ||
-	    !make_room(&k->out, &k->out_size, k->out_len, len + 1)) {
-		k->dead = true;
-	} else {
-		if (k->out_len == 0)
-			k->moved_ns = loop_now_ns();
-		memcpy(k->out + k->out_len, text, len);
-		k->out[k->out_len + len] = '\n';
-		k->out_len += len + 1;
-		conn_flush(k);
-	}
-	free(text);
+	if (k->out_len == 0)
+		k->moved_ns = loop_now_ns();
+	if (!msg || k->out_len > CONTROL_MAX_UNREAD ||
+	    json_dump_callback(msg, out_add, k, JSON_COMPACT) != 0 ||
+	    out_add("\n", 1, k) != 0)
+		k->dead = true; /* an answer that is never given whole */
+	conn_flush(k);
 	if (k->dead)
 		k->c->reap = true;
 }

@@ -77,9 +77,17 @@ void control_destroy(struct control *c);
  */
 uint64_t control_work(struct control *c);
 
-/* Tell every client. @data is taken; NULL: there was no memory for it. */
+/*
+ * Tell every client. @data is taken; NULL: there was no memory for it, and the
+ * clients go, as what they know is not true any more.
+ */
 void control_event(struct control *c, const char *name, json_t *data);
 
+/*
+ * For commands: @item, which is taken, at the end of *@list. Where there is no
+ * memory for either *@list is NULL, and stays so: no list is not a shorter one.
+ */
+void control_append(json_t **list, json_t *item);
 /* For commands: the request ends with an error. Returns NULL. */
 json_t *control_fail(struct control_call *call, const char *class,
 		     const char *fmt, ...)

@@ -89,6 +89,16 @@ void control_refuse(struct control_conn *k, const char *desc)
 	answer_error(k, CONTROL_PARSE, desc, NULL);
 }
 
+void control_append(json_t **list, json_t *item)
+{
+	if (*list && json_array_append_new(*list, item) == 0)
+		return;
+	if (!*list)
+		json_decref(item);
+	json_decref(*list);
+	*list = NULL;
+}
+
 json_t *control_fail(struct control_call *call, const char *class,
 		     const char *fmt, ...)
 {
@@ -164,7 +174,7 @@ void control_event(struct control *c, const char *name, json_t *data)
 			       (json_int_t)ts.tv_sec, "microseconds",
 			       (json_int_t)(ts.tv_nsec / 1000))
 		   : NULL;
-	for (struct control_conn *k = c->conns; k && msg; k = k->next)
+	for (struct control_conn *k = c->conns; k; k = k->next)
 		control_send(k, msg);
 	json_decref(msg);
 }
@@ -234,8 +244,7 @@ static json_t *query_commands(const struct control *c)
 	json_t *list = json_array();
 
 	for (const struct control_command *m = c->cmds; m->name; m++)
-		json_array_append_new(list,
-				      json_pack("{s:s}", "name", m->name));
+		control_append(&list, json_pack("{s:s}", "name", m->name));
 	return list;
 }
 

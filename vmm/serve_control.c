@@ -237,7 +237,7 @@ static json_t *run_status(void *host, struct control_call *call, json_t *args)
 	list = json_array();
 	for (struct serve_ctl *c = s->ctls; c; c = c->next)
 		if (ctl_is_up(c) && (!only || c == only))
-			json_array_append_new(list, serve_json_controller(c));
+			control_append(&list, serve_json_controller(c));
 	return json_pack("{s:s, s:i, s:o}", "version", VXHCI_VERSION, "pid",
 			 (int)getpid(), "controllers", list);
 }

@@ -72,7 +72,7 @@ static json_t *ports_of(struct vxhci *v)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, port_of(&port[i]));
+		control_append(&list, port_of(&port[i]));
 	return list;
 }
 
@@ -88,7 +88,7 @@ static json_t *devices_of(struct vxhci *v)
 	}
 	n = vxhci_get_devices(v, dev, VXHCI_MAX_DEVICES);
 	for (size_t i = 0; i < n && i < VXHCI_MAX_DEVICES; i++)
-		json_array_append_new(list, serve_json_device(&dev[i]));
+		control_append(&list, serve_json_device(&dev[i]));
 	free(dev);
 	return list;
 }
