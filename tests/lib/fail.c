@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/lib/fail.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +18,8 @@
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 static struct fail_state own;
 static struct fail_state *st = &own;
@@ -28,7 +33,14 @@ void fail_arm(unsigned at)
 {
 	atomic_store(&st->calls, 0);
 	atomic_store(&st->name, NULL);
+	for (unsigned i = 0; i < FAIL_OFTEN; i++)
+		atomic_store(&st->often[i], 0);
 	atomic_store(&st->at, at);
+}
+
+void fail_messages(bool on)
+{
+	atomic_store(&st->quiet, !on);
 }
 
 void fail_stop(void)
@@ -58,8 +70,8 @@ unsigned fail_each(void (*scene)(void *arg), void *arg)
 	return at - 1;
 }
 
-/* Is this the call that fails? */
-static bool now(const char *name)
+/* Is this the call that fails? Then with @error. */
+static bool now(const char *name, int error)
 {
 	unsigned at = atomic_load(&st->at);
 
@@ -67,7 +79,20 @@ static bool now(const char *name)
 		return false;
 	atomic_store(&st->at, 0);
 	atomic_store(&st->name, name);
+	errno = error;
 	return true;
+}
+
+/*
+ * The same of a call that is made for each message: of those, the first ones
+ * and then fewer and fewer.
+ */
+static bool now_and_then(enum fail_often which, const char *name, int error)
+{
+	unsigned n = atomic_fetch_add(&st->often[which], 1);
+
+	return !atomic_load(&st->quiet) &&
+	       (n < FAIL_FIRST || (n & (n - 1)) == 0) && now(name, error);
 }
 
 static void *live(void *p)
@@ -106,37 +131,29 @@ ssize_t fail_write(int fd, const void *buf, size_t n);
 
 void *fail_malloc(size_t n)
 {
-	if (now("malloc")) {
-		errno = ENOMEM;
+	if (now("malloc", ENOMEM))
 		return NULL;
-	}
 	return live(malloc(n));
 }
 
 void *fail_calloc(size_t n, size_t size)
 {
-	if (now("calloc")) {
-		errno = ENOMEM;
+	if (now("calloc", ENOMEM))
 		return NULL;
-	}
 	return live(calloc(n, size));
 }
 
 void *fail_realloc(void *p, size_t n)
 {
-	if (now("realloc")) {
-		errno = ENOMEM;
+	if (now("realloc", ENOMEM))
 		return NULL;
-	}
 	return p ? realloc(p, n) : live(realloc(NULL, n));
 }
 
 char *fail_strdup(const char *s)
 {
-	if (now("strdup")) {
-		errno = ENOMEM;
+	if (now("strdup", ENOMEM))
 		return NULL;
-	}
 	return live(strdup(s));
 }
 
@@ -160,10 +177,8 @@ int fail_open(const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = mode_of(ap, flags);
 	va_end(ap);
-	if (now("open")) {
-		errno = EMFILE;
+	if (now("open", EMFILE))
 		return -1;
-	}
 	return open(path, flags, mode);
 }
 
@@ -180,40 +195,35 @@ int fail_openat(int dir, const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = mode_of(ap, flags);
 	va_end(ap);
-	if (now("openat")) {
-		errno = EMFILE;
+	if (now("openat", EMFILE))
 		return -1;
-	}
 	return openat(dir, path, flags, mode);
 }
 
 void *fail_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
 {
-	if (now("mmap")) {
-		errno = ENOMEM;
+	if (now("mmap", ENOMEM))
 		return MAP_FAILED;
-	}
 	return mmap(at, len, prot, flags, fd, off);
 }
 
 pid_t fail_fork(void)
 {
-	if (now("fork")) {
-		errno = EAGAIN;
+	if (now("fork", EAGAIN))
 		return -1;
-	}
 	return fork();
 }
 
 int fail_pthread_create(pthread_t *t, const pthread_attr_t *a,
 			void *(*fn)(void *), void *arg)
 {
-	return now("pthread_create") ? EAGAIN : pthread_create(t, a, fn, arg);
+	return now("pthread_create", 0) ? EAGAIN
+					: pthread_create(t, a, fn, arg);
 }
 
 int fail_pthread_cond_init(pthread_cond_t *c, const pthread_condattr_t *a)
 {
-	return now("pthread_cond_init") ? ENOMEM : pthread_cond_init(c, a);
+	return now("pthread_cond_init", 0) ? ENOMEM : pthread_cond_init(c, a);
 }
 
 int fail_fcntl(int fd, int cmd, ...)
@@ -224,42 +234,44 @@ int fail_fcntl(int fd, int cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, long);
 	va_end(ap);
-	if (now("fcntl")) {
-		errno = EBADF;
+	if (now("fcntl", EBADF))
 		return -1;
-	}
 	return fcntl(fd, cmd, arg);
 }
 
 ssize_t fail_read(int fd, void *buf, size_t n)
 {
-	if (can_fail(fd) && now("read")) {
-		errno = EIO;
+	if (can_fail(fd) && now("read", EIO))
 		return -1;
-	}
 	return read(fd, buf, n);
 }
 
 ssize_t fail_write(int fd, const void *buf, size_t n)
 {
-	if (can_fail(fd) && now("write")) {
-		errno = ENOSPC;
+	if (can_fail(fd) && now("write", ENOSPC))
 		return -1;
-	}
 	return write(fd, buf, n);
 }
 
-/* The others are as the system has them: type, name, error, declaration, call */
-#define FAIL(type, name, error, decl, call) \
-	type fail_##name decl;              \
-	type fail_##name decl               \
-	{                                   \
-		if (now(#name)) {           \
-			errno = error;      \
-			return -1;          \
-		}                           \
-		return name call;           \
+/*
+ * The others are as the system has them: type, what it returns then, when it
+ * does, name, error, declaration, call
+ */
+#define FAIL_AS(type, bad, fails, name, decl, call) \
+	type fail_##name decl;                      \
+	type fail_##name decl                       \
+	{                                           \
+		if (fails)                          \
+			return bad;                 \
+		return name call;                   \
 	}
+#define FAIL(type, name, error, decl, call) \
+	FAIL_AS(type, -1, now(#name, error), name, decl, call)
+#define FAIL_P(type, name, error, decl, call) \
+	FAIL_AS(type, NULL, now(#name, error), name, decl, call)
+#define FAIL_O(type, name, error, decl, call)                                  \
+	FAIL_AS(type, -1, now_and_then(FAIL_##name, #name, error), name, decl, \
+		call)
 
 FAIL(int, fstat, EIO, (int fd, struct stat *s), (fd, s))
 FAIL(int, fstatfs, EIO, (int fd, struct statfs *s), (fd, s))
@@ -293,11 +305,34 @@ FAIL(int, accept4, EMFILE,
      (int fd, struct sockaddr *a, socklen_t *n, int flags), (fd, a, n, flags))
 FAIL(int, connect, ECONNREFUSED,
      (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
-FAIL(ssize_t, recvmsg, ENOMEM, (int fd, struct msghdr *m, int flags),
-     (fd, m, flags))
-FAIL(ssize_t, sendmsg, ENOBUFS, (int fd, const struct msghdr *m, int flags),
-     (fd, m, flags))
-FAIL(ssize_t, recv, ENOMEM, (int fd, void *b, size_t n, int flags),
-     (fd, b, n, flags))
-FAIL(ssize_t, send, ENOBUFS, (int fd, const void *b, size_t n, int flags),
-     (fd, b, n, flags))
+FAIL_O(ssize_t, recvmsg, ENOMEM, (int fd, struct msghdr *m, int flags),
+       (fd, m, flags))
+FAIL_O(ssize_t, sendmsg, ENOBUFS, (int fd, const struct msghdr *m, int flags),
+       (fd, m, flags))
+FAIL_O(ssize_t, recv, ENOMEM, (int fd, void *b, size_t n, int flags),
+       (fd, b, n, flags))
+FAIL_O(ssize_t, send, ENOBUFS, (int fd, const void *b, size_t n, int flags),
+       (fd, b, n, flags))
+FAIL_O(int, ppoll, ENOMEM,
+       (struct pollfd * p, nfds_t n, const struct timespec *t,
+	const sigset_t *s),
+       (p, n, t, s))
+FAIL(int, getsockopt, ENOBUFS,
+     (int fd, int level, int name, void *val, socklen_t *len),
+     (fd, level, name, val, len))
+FAIL(int, fchmod, EPERM, (int fd, mode_t mode), (fd, mode))
+FAIL(int, chmod, EPERM, (const char *path, mode_t mode), (path, mode))
+FAIL(int, mkdir, ENOSPC, (const char *path, mode_t mode), (path, mode))
+FAIL_P(DIR *, opendir, EMFILE, (const char *path), (path))
+FAIL_P(FILE *, fopen, EMFILE, (const char *path, const char *mode),
+       (path, mode))
+
+static void *count_malloc(size_t n)
+{
+	return live(malloc(n));
+}
+
+void fail_json(void)
+{
+	json_set_alloc_funcs(count_malloc, fail_free);
+}

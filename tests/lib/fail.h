@@ -12,9 +12,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Calls that are made for each message: few of them fail, the first ones all. */
+#define FAIL_FIRST 12u
+enum fail_often {
+	FAIL_recvmsg,
+	FAIL_sendmsg,
+	FAIL_recv,
+	FAIL_send,
+	FAIL_ppoll,
+	FAIL_OFTEN
+};
+
 struct fail_state {
-	atomic_uint calls;        /* that could fail, since fail_arm() */
-	atomic_uint at;           /* the one that does; 0: none */
+	atomic_uint calls; /* that could fail, since fail_arm() */
+	atomic_uint at;    /* the one that does; 0: none */
+	atomic_uint often[FAIL_OFTEN];
+	atomic_bool quiet;        /* none of those fails */
 	atomic_long live;         /* allocations that were not freed */
 	const char *_Atomic name; /* of the call that failed; NULL: none did */
 };
@@ -23,12 +36,16 @@ struct fail_state {
 void fail_use(struct fail_state *s);
 /* The @at-th call from now on fails; 0: none. */
 void fail_arm(unsigned at);
+/* Do calls that are made for each message fail? They do, unless told not to. */
+void fail_messages(bool on);
 /* None fails any more; what happened stays known. */
 void fail_stop(void);
 /* The name of the call that failed since, or NULL. */
 const char *fail_happened(void);
 /* Allocations that were not freed. */
 long fail_live(void);
+/* What jansson allocates is counted. It fails never: there it would abort. */
+void fail_json(void);
 
 /*
  * fail_each - do @scene(@arg) again and again, while the 1st, 2nd, 3rd... call

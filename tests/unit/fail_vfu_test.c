@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each call of the system of `vxhci serve` fails once while a VMM and its guest
+ * work, over vfio-user, as QEMU and as Cloud Hypervisor: the server refuses to
+ * start, answers with an error or drops its client. The next one is served.
+ */
+#include "tests/unit/fail_serve.h"
+
+#include "tests/unit/fail_guest.h"
+#include "vmm/serve.h"
+
+struct scene {
+	struct fs f;
+	struct serve_opts o;
+	struct serve_pair pair;
+	enum vc_kind kind;
+	unsigned refused, lost; /* scenes that ended so */
+};
+
+static int run(void *arg)
+{
+	struct scene *s = arg;
+
+	return serve_run(&s->o);
+}
+
+/* One machine; why it did not work is in @why. */
+static bool life(struct scene *s, char *why, size_t len)
+{
+	struct fg g;
+	bool ok;
+
+	fg_init(&g);
+	ok = fg_life(&g, s->kind, "sock");
+	snprintf(why, len, "%s; %s", g.vc.why, g.up ? g.d.err : "");
+	fg_fini(&g);
+	return ok;
+}
+
+static void one_server(void *arg)
+{
+	static const char *const files[] = {"sock", NULL};
+	struct scene *s = arg;
+	char why[600];
+	bool ok;
+	int code;
+
+	fs_start(&s->f, run, s);
+	if (!fs_ready(&s->f)) {
+		s->refused++;
+		fs_refused(&s->f, files);
+		return;
+	}
+	ok = life(s, why, sizeof(why));
+	s->lost += !ok;
+	if (!ok && !fail_happened())
+		fail_msg("nothing failed, but: %s", why);
+	if (fail_happened() && !life(s, why, sizeof(why)))
+		fail_msg("%s failed: the next client: %s", fs_what(), why);
+	code = fs_end(&s->f, true);
+	if (code || fs_lines(&s->f) > 1)
+		fail_msg("%s failed: exit code %d: %s", fs_what(), code,
+			 s->f.text);
+	assert_int_equal(access("sock", F_OK), -1);
+}
+
+static void each_call_fails_once(enum vc_kind kind)
+{
+	struct scene s = {.kind = kind};
+	unsigned n;
+
+	fs_setup(&s.f);
+	s.pair = (struct serve_pair){"30,xhci,zero,speed=high,at=1", "sock"};
+	s.o = (struct serve_opts){.pairs = &s.pair,
+				  .npairs = 1,
+				  .control_fd = -1,
+				  .ready_fd = FS_READY_FD,
+				  .sandbox = WALLS_OFF,
+				  .level = VXHCI_LOG_WARN};
+	n = fail_each(one_server, &s);
+	printf("%u calls failed: %u did not start, %u clients were lost\n", n,
+	       s.refused, s.lost);
+	assert_true(s.refused > 10 && s.lost > 10);
+	fs_teardown(&s.f);
+}
+
+static void each_call_fails_once_for_qemu(void **state)
+{
+	(void)state;
+	each_call_fails_once(VC_QEMU);
+}
+
+static void each_call_fails_once_for_clh(void **state)
+{
+	(void)state;
+	each_call_fails_once(VC_CLH);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_call_fails_once_for_qemu),
+		cmocka_unit_test(each_call_fails_once_for_clh),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
