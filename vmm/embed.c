@@ -401,8 +401,7 @@ void vxhci_mem_unmap_all(struct vxhci *v)
 	embed_leave(v);
 }
 
-/* What comes next, the controller's timer or a device's; UINT64_MAX: none */
-static uint64_t next_timer(const struct vxhci *v)
+uint64_t embed_next_timer(const struct vxhci *v)
 {
 	uint64_t dev_at = pmapper_deadline(v->pm);
 
@@ -414,7 +413,7 @@ static void run_timers(struct vxhci *v)
 {
 	uint64_t now;
 
-	if (next_timer(v) == UINT64_MAX)
+	if (embed_next_timer(v) == UINT64_MAX)
 		return;
 	now = embed_now_ns(v);
 	if (now >= v->timer_at) {
@@ -423,6 +422,15 @@ static void run_timers(struct vxhci *v)
 	}
 	if (now >= pmapper_deadline(v->pm))
 		pmapper_timer(v->pm, now);
+}
+
+bool embed_work(struct vxhci *v, bool usb_ready)
+{
+	bool more;
+
+	run_timers(v);
+	more = v->usb && hostusb_run(v->usb, usb_ready);
+	return embed_run_slices(v) || more;
 }
 
 void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
@@ -437,12 +445,9 @@ void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)
 		return;
 	}
 	v->quiet = true;
-	run_timers(v);
-	more = v->usb &&
-	       hostusb_run(v->usb, atomic_exchange(&v->usb_ready, false));
-	more = embed_run_slices(v) || more;
+	more = embed_work(v, v->usb && atomic_exchange(&v->usb_ready, false));
 	v->quiet = false;
-	at = v->told_at = next_timer(v);
+	at = v->told_at = embed_next_timer(v);
 	if (v->usb)
 		timeout = hostusb_timeout_ns(v->usb);
 	if (more) {

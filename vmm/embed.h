@@ -64,6 +64,7 @@ struct vxhci {
 
 	atomic_bool usb_ready; /* a descriptor of hostusb's has an event */
 	bool stopped;          /* from vxhci_snapshot() to vxhci_resume() */
+	uint64_t resumed_ns; /* when that was last, CLOCK_MONOTONIC; 0: never */
 	bool quiet;        /* in dispatch, create or destroy: no wake needed */
 	bool kicked;       /* there is work */
 	uint64_t timer_at; /* xhci_timer() is due, UINT64_MAX: never */
@@ -89,6 +90,10 @@ void embed_leave(struct vxhci *v);
 
 /* Do what is to be done, in slices; true when there is more. */
 bool embed_run_slices(struct vxhci *v);
+/* The same, after timers that are due and what physical devices have to say */
+bool embed_work(struct vxhci *v, bool usb_ready);
+/* What comes next, the controller's timer or a device's; UINT64_MAX: none */
+uint64_t embed_next_timer(const struct vxhci *v);
 /* Wait for the worker, or for a device, a little. With the lock. */
 void embed_wait(struct vxhci *v);
 

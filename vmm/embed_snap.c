@@ -20,6 +20,7 @@
 #define MAGIC 0x6d6d766963687876ull /* "vxhcivmm" */
 #define VERSION 1u
 #define NAME_MAX_LEN 31u
+#define TURN_NS 20000000u /* devices have at least so long between two */
 
 /* The device in @port, if it can move; or NULL */
 static struct usb_dev *mover(const struct vxhci *v, unsigned port)
@@ -99,6 +100,22 @@ static uint64_t wait_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/*
+ * What is taken back from a device begins again later: of snapshots one after
+ * the other nothing would ever come to its end.
+ */
+static void give_turn(struct vxhci *v)
+{
+	while (v->resumed_ns && wait_now_ns() - v->resumed_ns < TURN_NS) {
+		if (embed_work(v, true))
+			continue;
+		if (xhci_in_flight(v->x) == 0 &&
+		    embed_next_timer(v) == UINT64_MAX)
+			return;
+		embed_wait(v);
+	}
+}
+
 /* Have everything back, and write it down. */
 static int stop_and_write(struct vxhci *v, uint64_t timeout_ns,
 			  uint8_t **ret_buf, size_t *ret_len)
@@ -125,6 +142,12 @@ static int stop_and_write(struct vxhci *v, uint64_t timeout_ns,
 	}
 }
 
+static void go_on(struct vxhci *v)
+{
+	xhci_resume(v->x);
+	v->resumed_ns = wait_now_ns();
+}
+
 int vxhci_snapshot(struct vxhci *v, unsigned timeout_ms, uint8_t **ret_buf,
 		   size_t *ret_len)
 {
@@ -134,11 +157,13 @@ int vxhci_snapshot(struct vxhci *v, unsigned timeout_ms, uint8_t **ret_buf,
 		return -ENOTSUP;
 	embed_enter(v);
 	v->quiet = true;
+	if (!v->stopped)
+		give_turn(v);
 	r = stop_and_write(v, timeout_ms * 1000000ull, ret_buf, ret_len);
 	v->quiet = false;
 	v->stopped = r == 0;
 	if (r < 0)
-		xhci_resume(v->x);
+		go_on(v);
 	embed_leave(v);
 	embed_wake(v); /* what was left undone in here, or that it stands */
 	return r;
@@ -149,7 +174,7 @@ void vxhci_resume(struct vxhci *v)
 	embed_enter(v);
 	if (v->stopped) {
 		v->stopped = false;
-		xhci_resume(v->x);
+		go_on(v);
 	}
 	embed_leave(v);
 	embed_wake(v);

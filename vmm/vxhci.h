@@ -356,7 +356,8 @@ int vxhci_port_over_current(struct vxhci *v, unsigned port, bool on);
  * devices with what each was doing. Transfers are taken back from the devices,
  * and go on from there later. It blocks, for @timeout_ms at most, for devices
  * that do not give back at once; after half of it requests on control endpoints
- * are taken back too. 0: until vxhci_resume() nothing moves, guest memory is
+ * are taken back too. Soon after vxhci_resume() it lets the devices work first,
+ * up to 20 ms after that. 0: until vxhci_resume() nothing moves, guest memory is
  * not touched (by vxhci_destroy() neither), and devices cannot be attached.
  * -ETIMEDOUT: a device holds on; -ENOTSUP: it is recorded; -ENOMEM: all goes on
  * as if nothing had been.
