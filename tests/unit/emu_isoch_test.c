@@ -3,83 +3,7 @@
  * Isochronous TDs: scheduling by SIA and Frame ID, Missed Service, Underrun
  * and Overrun, errors that do not halt. xHCI 1.2 §4.10.3, §4.11.2.5.
  */
-#include "tests/unit/emu_drv.h"
-
-#define ISO_OUT 6u
-#define ISO_IN 7u
-#define UF 125000u /* nanoseconds */
-#define MS 1000000u
-#define BUF 0x400000u
-
-/*
- * An interval of 1 << @interval microframes on both endpoints, 1024 bytes a
- * packet, @packets packets an interval; what @esit says is beside that.
- */
-static struct fake *iso_ready_with(unsigned interval, unsigned packets,
-				   uint32_t esit)
-{
-	/* high speed has no place for more */
-	bool more = packets > 1 || esit > 1024;
-	struct fake *f = more ? fake_new() : fake_ready(1);
-
-	if (more) {
-		start(f);
-		fake_plug(f, 5, USB_SPEED_SUPER_PLUS_BY2);
-		assert_int_equal(slot_new(f), 1);
-		assert_int_equal(address(f, 1, 5, false), CC_SUCCESS);
-	}
-	ictx_clear(f, 0, 1u | 1u << ISO_OUT | 1u << ISO_IN);
-	put32(f, ictx(f, 1, 0), ISO_IN << 27);
-	ictx_ep(f, ISO_OUT, EPT_ISOCH_OUT, 1024, G_RING(ISO_OUT));
-	ictx_ep(f, ISO_IN, EPT_ISOCH_IN, 1024, G_RING(ISO_IN));
-	for (unsigned dci = ISO_OUT; dci <= ISO_IN; dci++) {
-		put32(f, ictx(f, dci + 1, 0),
-		      interval << 16 | (esit >> 16) << 24);
-		put32(f, ictx(f, dci + 1, 1),
-		      (uint32_t)(dci == ISO_IN ? EPT_ISOCH_IN : EPT_ISOCH_OUT)
-				      << 3 |
-			      (packets - 1) << 8 | 1024u << 16);
-		put32(f, ictx(f, dci + 1, 4), (esit & 0xffff) << 16);
-	}
-	assert_int_equal(cmd(f, G_ICTX, 0, T(CONFIGURE_EP) | SLOT(1)),
-			 CC_SUCCESS);
-	ev_forget(f);
-	return f;
-}
-
-static struct fake *iso_ready(unsigned interval)
-{
-	return iso_ready_with(interval, 1, 1024);
-}
-
-static uint64_t iso_td(struct fake *f, unsigned dci, unsigned n, uint32_t len,
-		       uint32_t when)
-{
-	uint64_t at = G_RING(dci) + n * TRB_SIZE;
-
-	put(f, at, BUF + n * 1024, len,
-	    T(ISOCH) | TRB_C | TRB_IOC | TRB_ISP | when);
-	return at;
-}
-
-static uint32_t frame_id(struct fake *f, unsigned ahead)
-{
-	return (((rd(f, OFF_RT) >> 3) + ahead) & 0x7ff) << 20;
-}
-
-/* The device ends its oldest transfer as a host does: by its packet */
-static void packet_end(struct fake *f, enum usb_status st, uint32_t actual)
-{
-	struct fake_dev *d = &f->dev[f->x->slot[0].port];
-	struct usb_xfer *t = d->held[0];
-
-	assert_int_equal(t->npackets, 1);
-	assert_int_equal(t->packet[0].length, t->length);
-	t->packet[0].status = st;
-	t->packet[0].actual = actual;
-	dev_end(d, 0, USB_OK, 0);
-	run(f);
-}
+#include "tests/unit/emu_isoch.h"
 
 static void sia_tds_go_at_once_and_in_order(void **state)
 {
@@ -424,52 +348,6 @@ static void overrun_of_a_small_buffer_is_no_babble(void **state)
 	fake_free(f);
 }
 
-static void stop_leaves_what_is_not_done_on_the_ring(void **state)
-{
-	struct fake *f = iso_ready(3);
-	uint64_t at[4], stop;
-
-	(void)state;
-	for (unsigned i = 0; i < 4; i++)
-		at[i] = iso_td(f, ISO_OUT, i, 64, TRB_SIA);
-	ring_db(f, 1, ISO_OUT);
-	packet_end(f, USB_OK, 64);
-	stop = cmd_post(f, 0, 0, T(STOP_EP) | SLOT(1) | EP(ISO_OUT));
-	run(f);
-	dev_end_cancelled(&f->dev[1], 0);
-	assert_int_equal(cmd_result(f, stop), CC_SUCCESS);
-	assert_event(xfer_event(f, 1), at[1], CC_STOPPED, 64);
-	assert_int_equal(octx_deq(f, 1, ISO_OUT), at[1] | EP_CTX_DCS);
-	ring_db(f, 1, ISO_OUT);
-	assert_int_equal(f->dev[1].nheld, 3);
-	while (f->dev[1].nheld)
-		packet_end(f, USB_OK, 64);
-	assert_event(xfer_event(f, 4), at[3], CC_SUCCESS, 0);
-	fake_free(f);
-}
-
-static void stop_of_a_td_that_waits_for_its_frame(void **state)
-{
-	struct fake *f = iso_ready(3);
-	uint64_t at;
-
-	(void)state;
-	at = iso_td(f, ISO_OUT, 0, 64, frame_id(f, 100));
-	ring_db(f, 1, ISO_OUT);
-	assert_int_equal(stop_ep(f, 1, ISO_OUT), CC_SUCCESS);
-	assert_event(xfer_event(f, 0), at, CC_STOPPED, 64);
-	assert_int_equal(f->timer_at, NO_TIME);
-	advance(f, 200 * MS);
-	assert_int_equal(f->dev[1].nheld, 0);
-	/* another one waits; the slot goes */
-	put32(f, at + 12, T(ISOCH) | TRB_C | TRB_IOC | frame_id(f, 100));
-	ring_db(f, 1, ISO_OUT);
-	assert_int_equal(cmd(f, 0, 0, T(DISABLE_SLOT) | SLOT(1)), CC_SUCCESS);
-	advance(f, 200 * MS);
-	assert_int_equal(f->dev[1].nheld, 0);
-	fake_free(f);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,8 +366,6 @@ int main(void)
 		cmocka_unit_test(
 			more_than_the_interval_holds_is_a_bandwidth_overrun),
 		cmocka_unit_test(overrun_of_a_small_buffer_is_no_babble),
-		cmocka_unit_test(stop_leaves_what_is_not_done_on_the_ring),
-		cmocka_unit_test(stop_of_a_td_that_waits_for_its_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

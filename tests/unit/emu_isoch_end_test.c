@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Isochronous endpoints that are stopped, or go away: what is left on the ring,
+ * and that nothing more is heard of them. xHCI 1.2 §4.6.9, §4.6.6, §4.10.3.
+ */
+#include "tests/unit/emu_isoch.h"
+
+static void stop_leaves_what_is_not_done_on_the_ring(void **state)
+{
+	struct fake *f = iso_ready(3);
+	uint64_t at[4], stop;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		at[i] = iso_td(f, ISO_OUT, i, 64, TRB_SIA);
+	ring_db(f, 1, ISO_OUT);
+	packet_end(f, USB_OK, 64);
+	stop = cmd_post(f, 0, 0, T(STOP_EP) | SLOT(1) | EP(ISO_OUT));
+	run(f);
+	dev_end_cancelled(&f->dev[1], 0);
+	assert_int_equal(cmd_result(f, stop), CC_SUCCESS);
+	assert_event(xfer_event(f, 1), at[1], CC_STOPPED, 64);
+	assert_int_equal(octx_deq(f, 1, ISO_OUT), at[1] | EP_CTX_DCS);
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(f->dev[1].nheld, 3);
+	while (f->dev[1].nheld)
+		packet_end(f, USB_OK, 64);
+	assert_event(xfer_event(f, 4), at[3], CC_SUCCESS, 0);
+	fake_free(f);
+}
+
+static void stop_of_a_td_that_waits_for_its_frame(void **state)
+{
+	struct fake *f = iso_ready(3);
+	uint64_t at;
+
+	(void)state;
+	at = iso_td(f, ISO_OUT, 0, 64, frame_id(f, 100));
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(stop_ep(f, 1, ISO_OUT), CC_SUCCESS);
+	assert_event(xfer_event(f, 0), at, CC_STOPPED, 64);
+	assert_int_equal(f->timer_at, NO_TIME);
+	advance(f, 200 * MS);
+	assert_int_equal(f->dev[1].nheld, 0);
+	/* another one waits; the slot goes */
+	put32(f, at + 12, T(ISOCH) | TRB_C | TRB_IOC | frame_id(f, 100));
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(cmd(f, 0, 0, T(DISABLE_SLOT) | SLOT(1)), CC_SUCCESS);
+	advance(f, 200 * MS);
+	assert_int_equal(f->dev[1].nheld, 0);
+	fake_free(f);
+}
+
+/* Where it stands when it is dropped */
+enum stand {
+	NOTHING_YET,
+	FLYING,  /* the device has a TD */
+	WAITING, /* and one waits for its frame */
+	RUN_DRY, /* the underrun is due, and not told of yet */
+	TOLD,    /* it has been told of; software has not looked */
+	NSTANDS
+};
+
+static void bring_to(struct fake *f, unsigned dci, enum stand how)
+{
+	uint32_t when = how == WAITING ? frame_id(f, 100) : TRB_SIA;
+
+	if (how == NOTHING_YET)
+		return;
+	iso_td(f, dci, 0, 64, when);
+	ring_db(f, 1, dci);
+	if (how == RUN_DRY || how == TOLD)
+		packet_end(f, USB_OK, 64);
+	if (how == TOLD)
+		advance(f, 50 * MS);
+}
+
+/*
+ * Software may read a Ring Underrun event behind a command that dropped its
+ * endpoint: it was written before. Behind that command's event none is, nor
+ * another one of a transfer.
+ */
+static void dropped(unsigned dci, enum stand how, bool deconfigure)
+{
+	struct fake *f = iso_ready(3);
+	unsigned events;
+	uint64_t at;
+
+	bring_to(f, dci, how);
+	ictx_clear(f, 1u << ISO_OUT | 1u << ISO_IN, 1);
+	put32(f, ictx(f, 1, 0), 1u << 27);
+	at = cmd_post(f, G_ICTX, 0,
+		      T(CONFIGURE_EP) | SLOT(1) | (deconfigure ? TRB_DC : 0));
+	run(f);
+	if (how == FLYING)
+		dev_end_cancelled(&f->dev[1], 0);
+	assert_int_equal(cmd_result(f, at), CC_SUCCESS);
+	events = xfer_events(f);
+	assert_int_equal(events, how == TOLD ? 2 : how == RUN_DRY ? 1 : 0);
+	ring_db(f, 1, dci);
+	advance(f, 200 * MS);
+	assert_int_equal(xfer_events(f), events);
+	assert_int_equal(f->timer_at, NO_TIME);
+	fake_free(f);
+}
+
+static void one_that_was_dropped_is_silent(void **state)
+{
+	(void)state;
+	for (unsigned how = 0; how < NSTANDS; how++)
+		for (unsigned k = 0; k < 4; k++)
+			dropped(k & 1 ? ISO_IN : ISO_OUT, how, k & 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(stop_leaves_what_is_not_done_on_the_ring),
+		cmocka_unit_test(stop_of_a_td_that_waits_for_its_frame),
+		cmocka_unit_test(one_that_was_dropped_is_silent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
