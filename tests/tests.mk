@@ -122,8 +122,10 @@ host-programs: $(addprefix $(B)/hostrig/static/,$(HOST_STATIC)) \
 # bhyve's device model, with a bhyve of fakes
 BHYVE_SRC := $(wildcard vmm/bhyve/*.c tests/bhyve/*.c)
 $(call obj,$(BHYVE_SRC) tests/unit/lib_bhyve_test.c): \
-	CPPFLAGS += -Itests/bhyve -Ivmm
+	CPPFLAGS += -Itests/bhyve -Ivmm -DBHYVE_SNAPSHOT
 $(B)/tests/lib_bhyve_test: $(call obj,$(BHYVE_SRC))
+# the library once more: it stands before those who need it
+$(B)/tests/lib_bhyve_test: PROG_LIBS += $(below_vmm)
 
 # a VMM with the library linked in, and a firmware for a guest
 LINKED_SRC := $(wildcard tests/linked/*.c)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/bhyve/fake.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "debug.h"
+#include "machine/vmm_snapshot.h"
 #include "vmm/vxhci.h"
 #include "vmmapi.h"
 
@@ -140,6 +142,21 @@ void console_ptr_register(ptr_event_func_t event_cb, void *arg, int pri)
 	now->pointer_priority = pri;
 }
 
+int vm_snapshot_buf(void *data, size_t data_size, struct vm_snapshot_meta *meta)
+{
+	struct vm_snapshot_buffer *b = &meta->buffer;
+
+	if (b->buf_rem < data_size)
+		return E2BIG;
+	if (meta->op == VM_SNAPSHOT_SAVE)
+		memcpy(b->buf, data, data_size);
+	else
+		memcpy(data, b->buf, data_size);
+	b->buf += data_size;
+	b->buf_rem -= data_size;
+	return 0;
+}
+
 /* The machine */
 
 void fake_new(struct vmctx *ctx)
@@ -163,8 +180,9 @@ int fake_init(struct vmctx *ctx, const char *options)
 }
 
 /* bhyve frees no device: its process ends. */
-static void free_device(struct pci_devinst *pi)
+void fake_end(struct vmctx *ctx)
 {
+	struct pci_devinst *pi = &ctx->pi;
 	struct vxhci **v = pi->pi_arg;
 
 	if (v == NULL)
@@ -174,9 +192,65 @@ static void free_device(struct pci_devinst *pi)
 	pi->pi_arg = NULL;
 }
 
+static int snapshot(struct vmctx *ctx, struct fake_state *s, size_t size,
+		    enum vm_snapshot_op op)
+{
+	struct vm_snapshot_meta meta = {
+		.dev_data = &ctx->pi,
+		.dev_name = "xhci",
+		.buffer = {s->buf, size, s->buf, size},
+		.op = op,
+	};
+	int r = bhyve_devemu->pe_snapshot(&meta);
+
+	s->len = op == VM_SNAPSHOT_SAVE ? size - meta.buffer.buf_rem : s->len;
+	return r;
+}
+
+int fake_suspend(struct vmctx *ctx, struct fake_state *ret)
+{
+	struct pci_devinst *pi = &ctx->pi;
+	int r = bhyve_devemu->pe_pause(pi);
+
+	if (r == 0) {
+		memcpy(ret->cfgdata, pi->pi_cfgdata, sizeof(ret->cfgdata));
+		memcpy(ret->table, ctx->table, sizeof(ret->table));
+		ret->enabled = pi->pi_msix.enabled;
+		ret->function_mask = pi->pi_msix.function_mask;
+		r = snapshot(ctx, ret, sizeof(ret->buf), VM_SNAPSHOT_SAVE);
+	}
+	if (r == 0)
+		fake_end(ctx);
+	else
+		bhyve_devemu->pe_resume(pi);
+	return r;
+}
+
+int fake_restart(struct vmctx *ctx, const char *options,
+		 struct fake_state *state)
+{
+	struct pci_devinst *pi = &ctx->pi;
+	int r;
+
+	memset(pi->pi_cfgdata, 0, sizeof(pi->pi_cfgdata));
+	memset(ctx->table, 0, sizeof(ctx->table));
+	memset(&pi->pi_msix, 0, sizeof(pi->pi_msix));
+	if (fake_init(ctx, options) != 0)
+		return EINVAL;
+	r = bhyve_devemu->pe_pause(pi);
+	if (r != 0)
+		return r;
+	memcpy(pi->pi_cfgdata, state->cfgdata, sizeof(state->cfgdata));
+	memcpy(ctx->table, state->table, sizeof(state->table));
+	pi->pi_msix.enabled = state->enabled;
+	pi->pi_msix.function_mask = state->function_mask;
+	r = snapshot(ctx, state, state->len, VM_SNAPSHOT_RESTORE);
+	return r != 0 ? r : bhyve_devemu->pe_resume(pi);
+}
+
 void fake_free(struct vmctx *ctx)
 {
-	free_device(&ctx->pi);
+	fake_end(ctx);
 	guestmem_fini(&ctx->gm);
 	now = NULL;
 }

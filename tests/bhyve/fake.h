@@ -55,6 +55,25 @@ void fake_new(struct vmctx *ctx);
 int fake_init(struct vmctx *ctx, const char *options);
 void fake_free(struct vmctx *ctx);
 
+/*
+ * Suspend it: what bhyve writes into files, but for the guest's memory, which
+ * stays. The device model is gone then, as its process is. fake_restart() is
+ * another process, with that memory. Both return what the device model did, an
+ * errno, positive.
+ */
+struct fake_state {
+	unsigned char cfgdata[256];
+	struct msix_table_entry table[FAKE_VECTORS];
+	int enabled, function_mask;
+	uint8_t buf[1u << 20];
+	size_t len;
+};
+int fake_suspend(struct vmctx *ctx, struct fake_state *ret);
+int fake_restart(struct vmctx *ctx, const char *options,
+		 struct fake_state *state);
+/* Its process ends, as after fake_suspend(). */
+void fake_end(struct vmctx *ctx);
+
 /* What the guest does */
 void fake_cfgwrite(struct vmctx *ctx, int offset, int bytes, uint32_t val);
 uint32_t fake_msix_cap(struct vmctx *ctx);

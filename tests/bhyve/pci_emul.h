@@ -14,6 +14,7 @@
 #include "config.h"
 
 struct vmctx;
+struct vm_snapshot_meta;
 struct pci_devinst;
 
 struct pci_devemu {
@@ -28,6 +29,9 @@ struct pci_devemu {
 			    int size, uint64_t value);
 	uint64_t (*pe_barread)(struct pci_devinst *pi, int baridx,
 			       uint64_t offset, int size);
+	int (*pe_snapshot)(struct vm_snapshot_meta *meta);
+	int (*pe_pause)(struct pci_devinst *pi);
+	int (*pe_resume)(struct pci_devinst *pi);
 };
 
 /* bhyve finds them in a linker set */
@@ -82,6 +86,14 @@ static inline void pci_set_cfgdata16(struct pci_devinst *pi, int offset,
 				     uint16_t val)
 {
 	memcpy(pi->pi_cfgdata + offset, &val, sizeof(val));
+}
+
+static inline uint16_t pci_get_cfgdata16(struct pci_devinst *pi, int offset)
+{
+	uint16_t val;
+
+	memcpy(&val, pi->pi_cfgdata + offset, sizeof(val));
+	return val;
 }
 
 static inline uint8_t pci_get_cfgdata8(struct pci_devinst *pi, int offset)

@@ -319,6 +319,83 @@ static void without_a_screen_or_a_tablet_nothing_points(void **state)
 	}
 }
 
+/* Suspending: another process goes on with the guest's memory */
+
+/* A tablet that has been used, a button down; and a report still asked for */
+static void a_suspended_machine_goes_on(void **state)
+{
+	static struct fake_state s;
+	struct gdrv_ring *r;
+	struct tablet t;
+	uint32_t td;
+
+	(void)state;
+	tablet_up(&t, "tablet");
+	t.g->ctx.image.width = t.g->ctx.image.height = 101;
+	point(&t, 1, 50, 50);
+	assert_report(&t, 0, 16383, 16383, 0);
+	assert_report(&t, 1, 16383, 16383, 0);
+	r = t.v->ring[TABLET_IN];
+	td = tablet_listen(&t);
+	gdrv_pump(&t.g->d);
+	assert_int_equal(fake_suspend(&t.g->ctx, &s), 0);
+	assert_int_equal(fake_restart(&t.g->ctx, "tablet", &s), 0);
+	point(&t, 1, 100, 50); /* the button is no news */
+	assert_int_equal(gdrv_wait(&t.g->d, r, td, 10000), 0);
+	assert_int_equal(gdrv_td(r, td)->actual, REPORT_LEN);
+	point(&t, 0, 100, 50);
+	assert_report(&t, 0, VXHCI_ABS_MAX, 16383, 0);
+	guest_down(t.g);
+}
+
+static void a_message_that_waits_is_suspended_with_it(void **state)
+{
+	static struct fake_state s;
+	struct guest *g = guest_up("zero");
+	unsigned n;
+
+	(void)state;
+	gdrv_pump(&g->d);
+	fake_route(&g->ctx, 0, true);
+	n = g->ctx.sent[0];
+	assert_int_equal(noop_done(g), CC_SUCCESS);
+	assert_int_equal(fake_suspend(&g->ctx, &s), 0);
+	assert_int_equal(fake_restart(&g->ctx, "zero", &s), 0);
+	assert_int_equal(g->ctx.sent[0], n);
+	fake_route(&g->ctx, 0, false);
+	assert_int_equal(g->ctx.sent[0], n + 1);
+	/* and those after it come by themselves, MSI-X being enabled */
+	gdrv_pump(&g->d);
+	assert_int_equal(noop_done(g), CC_SUCCESS);
+	assert_int_equal(wait_sent(g, n + 2), n + 2);
+	guest_down(g);
+}
+
+/* What is too short, or of another machine; all of it leaves the device whole */
+static void what_cannot_be_resumed_is_said(void **state)
+{
+	static struct fake_state s, bad;
+	struct guest *g = guest_up("zero");
+	const size_t cut[] = {0, 3, 12, 40, 1};
+
+	(void)state;
+	assert_int_equal(bhyve_devemu->pe_resume(&g->ctx.pi), 0);
+	assert_int_equal(noop_done(g), CC_SUCCESS);
+	assert_int_equal(fake_suspend(&g->ctx, &s), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		bad = s;
+		bad.len = cut[i] == 1 ? s.len - 1 : cut[i];
+		assert_true(fake_restart(&g->ctx, "zero", &bad) > 0);
+		fake_end(&g->ctx);
+	}
+	assert_true(fake_restart(&g->ctx, "zero,usb2=3", &s) > 0);
+	assert_non_null(strstr(g->ctx.line, "0:30:0,xhci: snapshot: "));
+	fake_end(&g->ctx);
+	assert_int_equal(fake_restart(&g->ctx, "zero", &s), 0);
+	assert_int_equal(noop_done(g), CC_SUCCESS);
+	guest_down(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +409,9 @@ int main(void)
 		cmocka_unit_test(the_console_moves_the_tablet),
 		cmocka_unit_test(the_wheel_turns_once_a_press),
 		cmocka_unit_test(without_a_screen_or_a_tablet_nothing_points),
+		cmocka_unit_test(a_suspended_machine_goes_on),
+		cmocka_unit_test(a_message_that_waits_is_suspended_with_it),
+		cmocka_unit_test(what_cannot_be_resumed_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef BHYVE_SNAPSHOT
+#include <machine/vmm_snapshot.h>
+#endif
 #include <vmmapi.h>
 
 #include "bhyvegc.h"
@@ -37,6 +40,7 @@
 #define MSIX_CAP_ID 0x11
 #define MSIX_CTRL_ENABLE 0x8000u
 #define MSIX_MASKED 1u
+#define STOP_MS 5000u       /* for devices that do not give back at once */
 #define CONSOLE_PRIORITY 10 /* before the PS/2 mouse, as a tablet is */
 
 /* Copied from the library's configuration space into bhyve's */
@@ -62,6 +66,10 @@ struct pci_vxhci {
 	 */
 	pthread_mutex_t msix_lock;
 	uint32_t pending; /* a bit a vector, under msix_lock */
+#ifdef BHYVE_SNAPSHOT
+	uint8_t *state; /* owned: from pe_pause() to pe_snapshot(), or NULL */
+	size_t state_len;
+#endif
 };
 
 /* Interrupts */
@@ -211,6 +219,112 @@ static bool has_word(const char *options, const char *word)
 	return false;
 }
 
+#ifdef BHYVE_SNAPSHOT
+/*
+ * Suspending a machine: bhyve pauses its devices, saves the guest's memory,
+ * asks for each device's state, and resumes them or ends. So the state is that
+ * of the pause. Another bhyve pauses its devices too before it gives them their
+ * memory and state. Errors are positive.
+ */
+
+static void forget_state(struct pci_vxhci *sc)
+{
+	free(sc->state);
+	sc->state = NULL;
+}
+
+static int pci_vxhci_pause(struct pci_devinst *pi)
+{
+	struct pci_vxhci *sc = pi->pi_arg;
+	int r;
+
+	forget_state(sc);
+	r = vxhci_snapshot(sc->v, STOP_MS, &sc->state, &sc->state_len);
+	if (r < 0)
+		EPRINTLN("xhci %s: cannot be stopped: %s", vxhci_slot(sc->v),
+			 strerror(-r));
+	return -r;
+}
+
+static int pci_vxhci_resume(struct pci_devinst *pi)
+{
+	struct pci_vxhci *sc = pi->pi_arg;
+
+	forget_state(sc);
+	vxhci_resume(sc->v);
+	pthread_mutex_lock(&sc->msix_lock);
+	msix_send_pending(sc);
+	pthread_mutex_unlock(&sc->msix_lock);
+	return 0;
+}
+
+/* What is this file's own, to and fro: the state is behind it. */
+static int copy_own(struct pci_vxhci *sc, struct vm_snapshot_meta *meta,
+		    uint64_t *len)
+{
+	int r;
+
+	pthread_mutex_lock(&sc->msix_lock);
+	r = vm_snapshot_buf(&sc->pending, sizeof(sc->pending), meta);
+	pthread_mutex_unlock(&sc->msix_lock);
+	if (r == 0)
+		r = vm_snapshot_buf(&sc->buttons, sizeof(sc->buttons), meta);
+	return r != 0 ? r : vm_snapshot_buf(len, sizeof(*len), meta);
+}
+
+static int save(struct pci_vxhci *sc, struct vm_snapshot_meta *meta)
+{
+	uint64_t len = sc->state_len;
+	int r = sc->state != NULL ? copy_own(sc, meta, &len) : EINVAL;
+
+	if (r == 0)
+		r = vm_snapshot_buf(sc->state, sc->state_len, meta);
+	if (r == 0)
+		forget_state(sc);
+	return r;
+}
+
+/* bhyve has its configuration space and table back by now. */
+static int restore(struct pci_vxhci *sc, struct vm_snapshot_meta *meta)
+{
+	char why[512];
+	uint64_t len;
+	uint8_t *buf;
+	int r = copy_own(sc, meta, &len);
+
+	if (r != 0)
+		return r;
+	if (len == 0 || len > meta->buffer.buf_rem)
+		return EINVAL;
+	buf = malloc((size_t)len);
+	if (buf == NULL)
+		return ENOMEM;
+	r = vm_snapshot_buf(buf, (size_t)len, meta);
+	if (r == 0) {
+		/* of the pause: it has to be as new */
+		forget_state(sc);
+		vxhci_resume(sc->v);
+		vxhci_msix_external(
+			sc->v, (pci_get_cfgdata16(sc->pi, sc->msix_cap + 2) &
+				MSIX_CTRL_ENABLE) != 0);
+		r = -vxhci_restore(sc->v, buf, (size_t)len, why, sizeof(why));
+		if (r != 0)
+			EPRINTLN("%s", why);
+	}
+	free(buf);
+	return r;
+}
+
+static int pci_vxhci_snapshot(struct vm_snapshot_meta *meta)
+{
+	struct pci_devinst *pi = meta->dev_data;
+	struct pci_vxhci *sc = pi->pi_arg;
+
+	return meta->op == VM_SNAPSHOT_SAVE ? save(sc, meta)
+					    : restore(sc, meta);
+}
+#endif
+
 /* Making one */
 
 static int map_range(struct pci_vxhci *sc, uint64_t gpa, size_t len)
@@ -327,5 +441,10 @@ static const struct pci_devemu pci_de_vxhci = {
 	.pe_cfgwrite = pci_vxhci_cfgwrite,
 	.pe_barwrite = pci_vxhci_barwrite,
 	.pe_barread = pci_vxhci_barread,
+#ifdef BHYVE_SNAPSHOT
+	.pe_snapshot = pci_vxhci_snapshot,
+	.pe_pause = pci_vxhci_pause,
+	.pe_resume = pci_vxhci_resume,
+#endif
 };
 PCI_EMUL_SET(pci_de_vxhci);
