@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * manage_conf_impl.h - between manage_conf.c (the file, VMs, rules) and
+ * manage_conf_impl.h - between manage_conf.c (the file, VMs), manage_rules.c and
  * manage_match.c (what a rule asks of a device). Nobody else's business.
  */
 #ifndef VMM_MANAGE_CONF_IMPL_H
@@ -48,6 +48,8 @@ void conf_enter(struct conf *c, const char *key, size_t index);
  */
 int conf_members(struct conf *c, const json_t *obj, const struct member *list,
 		 bool lenient, void *to);
+/* manage_rules.c: "rules". 0 or -errno */
+int conf_rules(struct conf *c, json_t *rules);
 /* One VM's name or an array of them, to rule->vm. 0 or -EINVAL */
 int conf_give(struct conf *c, const json_t *v, struct policy_rule *rule);
 /* All of the file, the caller's to free(); or NULL and -errno */

@@ -13,18 +13,7 @@
 #include <unistd.h>
 
 #include "vmm/cmd.h"
-#include "vmm/cmd_list.h"
 #include "vmm/embed.h"
-
-#define MAX_EVENTS 1024u /* that wait for the main loop */
-
-/* What a controller's thread tells, on its way to the main loop */
-struct serve_event {
-	struct serve_event *next;
-	char slot[SLOTOPT_MAX_SLOT];
-	enum vxhci_event event;
-	struct vxhci_device d;
-};
 
 /* Is it there, and is .v the main thread's to use? */
 static bool ctl_is_up(struct serve_ctl *c)
@@ -242,71 +231,6 @@ static json_t *run_status(void *host, struct control_call *call, json_t *args)
 			 (int)getpid(), "controllers", list);
 }
 
-/* list: reads the host's devices, which takes a thread of its own */
-
-struct serve_list {
-	struct serve *s; /* borrowed */
-	pthread_t thread;
-	struct control_later *later; /* owned */
-	struct discover_entry *list; /* owned; the thread's until it is done */
-	size_t n;
-	int err;
-	char line[256];
-	atomic_bool done;
-};
-
-static void *list_thread(void *arg)
-{
-	struct serve_list *l = arg;
-
-	l->err = discover_list(&l->list, &l->n, l->line, sizeof(l->line));
-	atomic_store(&l->done, true);
-	loop_wake(l->s->loop);
-	return NULL;
-}
-
-static json_t *run_list(void *host, struct control_call *call, json_t *args)
-{
-	struct serve *s = host;
-	struct serve_list *l;
-
-	(void)args;
-	if (s->list)
-		return control_fail(call, CONTROL_BUSY,
-				    "list: another list is being made: try "
-				    "again");
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return NULL;
-	l->s = s;
-	control_defer(call, &l->later);
-	if (!l->later) {
-		free(l);
-		return NULL;
-	}
-	if (pthread_create(&l->thread, NULL, list_thread, l) == 0) {
-		s->list = l;
-		return NULL;
-	}
-	control_finish(s->control, l->later, NULL, CONTROL_FAILED,
-		       "list: no thread: try again");
-	free(l);
-	return NULL;
-}
-
-static void list_end(struct serve *s)
-{
-	struct serve_list *l = s->list;
-
-	pthread_join(l->thread, NULL);
-	control_finish(s->control, l->later,
-		       l->err ? NULL : list_json(l->list, l->n), CONTROL_FAILED,
-		       l->err ? l->line : "out of memory: try again");
-	free(l->list);
-	free(l);
-	s->list = NULL;
-}
-
 /* controller-add, controller-remove */
 
 static const struct control_arg add_args[] = {
@@ -379,85 +303,11 @@ static const struct control_command serve_commands[] = {
 	{"input", serve_run_input, serve_input_args},
 	{"media", serve_run_media, serve_media_args},
 	{"status", run_status, status_args},
-	{"list", run_list, NULL},
+	{"list", serve_run_list, NULL},
 	{"controller-add", run_add, add_args},
 	{"controller-remove", run_remove, remove_args},
 	{0},
 };
-
-/* Events */
-
-void serve_control_event(struct serve_ctl *c, enum vxhci_event event,
-			 const struct vxhci_device *d)
-{
-	struct serve *s = c->s;
-	struct serve_event *e;
-
-	if (!s->control)
-		return;
-	e = malloc(sizeof(*e));
-	pthread_mutex_lock(&s->lock);
-	if (!e || s->nevents == MAX_EVENTS) {
-		free(e);
-		s->lost_events++;
-	} else {
-		e->next = NULL;
-		snprintf(e->slot, sizeof(e->slot), "%s", c->name);
-		e->event = event;
-		e->d = *d;
-		if (s->last_event)
-			s->last_event->next = e;
-		else
-			s->events = e;
-		s->last_event = e;
-		s->nevents++;
-	}
-	pthread_mutex_unlock(&s->lock);
-	loop_wake(s->loop);
-}
-
-static struct serve_event *take_events(struct serve *s, unsigned *ret_lost)
-{
-	struct serve_event *e;
-
-	pthread_mutex_lock(&s->lock);
-	e = s->events;
-	*ret_lost = s->lost_events;
-	s->events = s->last_event = NULL;
-	s->nevents = s->lost_events = 0;
-	pthread_mutex_unlock(&s->lock);
-	return e;
-}
-
-static void tell_events(struct serve *s)
-{
-	static const char *const names[] = {
-		[VXHCI_DEVICE_ATTACHED] = "DEVICE_ATTACHED",
-		[VXHCI_DEVICE_DETACHED] = "DEVICE_DETACHED",
-		[VXHCI_DEVICE_FAILED] = "DEVICE_FAILED",
-		[VXHCI_PORT_RESET] = "PORT_RESET",
-	};
-	struct serve_event *e, *next;
-	unsigned lost;
-
-	for (e = take_events(s, &lost); e; e = next) {
-		json_t *data = json_pack("{s:s, s:o}", "slot", e->slot,
-					 "device", serve_json_device(&e->d));
-
-		next = e->next;
-		if (e->event == VXHCI_DEVICE_DETACHED)
-			json_object_set_new(data, "unplugged",
-					    json_boolean(e->d.unplugged));
-		if (s->control)
-			control_event(s->control, names[e->event], data);
-		else
-			json_decref(data);
-		free(e);
-	}
-	if (lost && s->control)
-		control_event(s->control, "EVENTS_LOST",
-			      json_pack("{s:i}", "count", (int)lost));
-}
 
 /* It is there, or it is not to be: who asked is told. */
 static void ctl_made(struct serve *s, struct serve_ctl *c)
@@ -510,9 +360,8 @@ uint64_t serve_control_work(void *arg)
 	struct serve *s = arg;
 	struct serve_ctl *next;
 
-	if (s->list && atomic_load(&s->list->done))
-		list_end(s);
-	tell_events(s);
+	serve_list_work(s);
+	serve_events_tell(s);
 	for (struct serve_ctl *c = s->ctls; c; c = next) {
 		next = c->next;
 		look_at_ctl(s, c);
@@ -548,16 +397,9 @@ int serve_control_start(struct serve *s)
 
 void serve_control_end(struct serve *s)
 {
-	struct serve_event *e, *next;
-	unsigned lost;
-
-	if (s->list)
-		list_end(s);
+	serve_list_end(s);
 	control_destroy(s->control);
 	s->control = NULL;
 	serve_socket_close(&s->control_sock);
-	for (e = take_events(s, &lost); e; e = next) {
-		next = e->next;
-		free(e);
-	}
+	serve_events_drop(s);
 }

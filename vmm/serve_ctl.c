@@ -63,7 +63,7 @@ static void ctl_fd_watch(void *opaque, int fd, short events)
 static void ctl_event(void *opaque, enum vxhci_event event,
 		      const struct vxhci_device *d)
 {
-	serve_control_event(opaque, event, d);
+	serve_event_add(opaque, event, d);
 }
 
 /*

@@ -52,7 +52,7 @@ struct serve_ctl {
 	char line[512];              /* what went wrong, from its thread */
 };
 
-struct serve_event; /* serve_control.c: waits to be told */
+struct serve_event; /* serve_event.c: waits to be told */
 
 struct serve {
 	const struct serve_opts *o;   /* borrowed */
@@ -113,9 +113,6 @@ int serve_control_start(struct serve *s);
 void serve_control_end(struct serve *s);
 /* The main loop's work(). */
 uint64_t serve_control_work(void *arg);
-/* A controller tells of a device. Any thread, its mutex held. */
-void serve_control_event(struct serve_ctl *c, enum vxhci_event event,
-			 const struct vxhci_device *d);
 /* An operation on a file failed. Where walls are the reason, that is added. */
 json_t *serve_fail_file(struct serve *s, struct control_call *call, int err,
 			const char *line);
@@ -124,6 +121,19 @@ bool serve_names_fd(struct control_call *call, const char *text);
 /* The controller that a request means; NULL: control_fail() was called. */
 struct serve_ctl *serve_find_ctl(struct serve *s, struct control_call *call,
 				 json_t *args);
+
+/* serve_event.c */
+/* A controller tells of a device. Any thread, its mutex held. */
+void serve_event_add(struct serve_ctl *c, enum vxhci_event event,
+		     const struct vxhci_device *d);
+/* Pass on what was told, or forget it. */
+void serve_events_tell(struct serve *s);
+void serve_events_drop(struct serve *s);
+
+/* serve_list.c: the command; its answer, once there is one, and at the end */
+json_t *serve_run_list(void *host, struct control_call *call, json_t *args);
+void serve_list_work(struct serve *s);
+void serve_list_end(struct serve *s);
 
 /* serve_input.c: commands for built-in devices, and their arguments */
 extern const struct control_arg serve_input_args[], serve_media_args[];

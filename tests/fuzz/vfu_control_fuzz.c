@@ -72,7 +72,7 @@ static void on_released(void *opaque, void *cookie)
 static void on_event(void *opaque, enum vxhci_event event,
 		     const struct vxhci_device *d)
 {
-	serve_control_event(opaque, event, d);
+	serve_event_add(opaque, event, d);
 }
 
 static void controller(const char *slot, const char *option)
