@@ -89,8 +89,10 @@ static void scan(struct manage *m)
 		return;
 	}
 	m->core.now_ns = loop_now_ns();
-	if (core_set_devices(&m->core, list, n) < 0)
-		cmd_error("manage: out of memory: a device is not seen");
+	if (core_set_devices(&m->core, list, n) < 0) {
+		cmd_error("manage: out of memory: a device is not seen yet");
+		m->scan_ns = loop_now_ns() + POLL_NS;
+	}
 	free(list);
 }
 
@@ -245,6 +247,7 @@ static void reload(struct manage *m)
 			  m->o->config, strerror(-r));
 		return;
 	}
+	m->scan_ns = 0;
 	fprintf(stderr, "vxhci: manage: %s: read again, %u rules\n",
 		m->o->config, m->p.nrules);
 }

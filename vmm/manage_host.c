@@ -17,14 +17,24 @@
 #define MAX_DEPTH 8u /* of disks made of disks */
 #define IFF_UP_BIT 1u
 
+/*
+ * A call failed: is what it asked for simply not there? What else keeps us from
+ * finding out does not make a disk one that the host can do without.
+ */
+static bool is_absent(void)
+{
+	return errno == ENOENT || errno == ENOTDIR;
+}
+
 /* Is @path, all links followed, in the folder @dir? */
 static bool is_in(const char *path, const char *dir)
 {
 	char real[PATH_MAX];
 	size_t n = strlen(dir);
 
-	return realpath(path, real) && strncmp(real, dir, n) == 0 &&
-	       real[n] == '/';
+	if (!realpath(path, real))
+		return !is_absent();
+	return strncmp(real, dir, n) == 0 && real[n] == '/';
 }
 
 /* Is the block device in /sys at @path, or one that it is made of, in @dir? */
@@ -40,6 +50,8 @@ static bool disk_is_in(const char *path, const char *dir, unsigned depth)
 		    (int)sizeof(slaves))
 		return found;
 	d = opendir(slaves);
+	if (!d)
+		return !is_absent();
 	while (d && !found && (e = readdir(d))) {
 		if (e->d_name[0] == '.' ||
 		    snprintf(one, sizeof(one), "%s/%s", slaves, e->d_name) >=
@@ -47,8 +59,7 @@ static bool disk_is_in(const char *path, const char *dir, unsigned depth)
 			continue;
 		found = disk_is_in(one, dir, depth + 1);
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
 	return found;
 }
 
@@ -129,11 +140,13 @@ static bool file_says(const char *proc, const char *name, const char *sys,
 
 	snprintf(path, sizeof(path), "%s/%s", proc, name);
 	f = fopen(path, "re");
-	while (f && !found && getline(&line, &size, f) > 0)
+	if (!f)
+		return !is_absent();
+	while (!found && getline(&line, &size, f) > 0)
 		found = says(line, sys, dir);
+	found |= !feof(f); /* what was not read may */
 	free(line);
-	if (f)
-		fclose(f);
+	fclose(f);
 	return found;
 }
 
@@ -141,17 +154,17 @@ static bool file_says(const char *proc, const char *name, const char *sys,
 static bool net_is_up(const char *net, const char *name)
 {
 	char path[PATH_MAX], text[32];
-	ssize_t n = -1;
+	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s/flags", net, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, text, sizeof(text) - 1);
-		close(fd);
-	}
+	if (fd < 0)
+		return !is_absent();
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
 	if (n <= 0)
-		return false;
+		return true;
 	text[n] = '\0';
 	return strtoul(text, NULL, 16) & IFF_UP_BIT;
 }
@@ -165,14 +178,15 @@ static bool network_is_in(const char *sys, const char *dir)
 
 	snprintf(net, sizeof(net), "%s/class/net", sys);
 	d = opendir(net);
-	while (d && !found && (e = readdir(d))) {
+	if (!d)
+		return !is_absent();
+	while (!found && (e = readdir(d))) {
 		if (e->d_name[0] == '.')
 			continue;
 		snprintf(one, sizeof(one), "%s/%s", net, e->d_name);
 		found = is_in(one, dir) && net_is_up(net, e->d_name);
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
 	return found;
 }
 
@@ -216,8 +230,11 @@ void host_facts(struct policy_dev *d, const char *sys, const char *proc)
 	d->controller[0] = '\0';
 	snprintf(path, sizeof(path), "%s/bus/usb/devices/%s", sys,
 		 usb_path_name(&d->info, name, sizeof(name)));
-	if (!realpath(path, dir))
+	if (!realpath(path, dir)) {
+		if (!is_absent())
+			d->used |= POLICY_ROOT_DISK;
 		return;
+	}
 	find_controller(dir, d->controller, sizeof(d->controller));
 	if (d->controller[0] && is_vfio(sys, d->controller))
 		d->used |= POLICY_VFIO;

@@ -117,6 +117,9 @@ void *fail_calloc(size_t n, size_t size);
 void *fail_realloc(void *p, size_t n);
 char *fail_strdup(const char *s);
 void fail_free(void *p);
+ssize_t fail_getline(char **line, size_t *n, FILE *f);
+ssize_t fail_getdelim(char **line, size_t *n, int delim, FILE *f);
+char *fail_realpath_chk(const char *path, char *to, size_t len);
 int fail_open(const char *path, int flags, ...);
 int fail_open_2(const char *path, int flags);
 int fail_openat(int dir, const char *path, int flags, ...);
@@ -162,6 +165,25 @@ void fail_free(void *p)
 	if (p)
 		atomic_fetch_sub(&st->live, 1);
 	free(p);
+}
+
+/* Both are getline(3), whose line the project frees. */
+ssize_t fail_getline(char **line, size_t *n, FILE *f)
+{
+	char *before = *line;
+	ssize_t got;
+
+	if (now("getline", ENOMEM))
+		return -1;
+	got = getline(line, n, f);
+	if (!before)
+		live(*line);
+	return got;
+}
+
+ssize_t fail_getdelim(char **line, size_t *n, int delim, FILE *f)
+{
+	return delim == '\n' ? fail_getline(line, n, f) : -1;
 }
 
 static mode_t mode_of(va_list ap, int flags)
@@ -324,12 +346,19 @@ FAIL(int, fchmod, EPERM, (int fd, mode_t mode), (fd, mode))
 FAIL(int, chmod, EPERM, (const char *path, mode_t mode), (path, mode))
 FAIL(int, mkdir, ENOSPC, (const char *path, mode_t mode), (path, mode))
 FAIL_P(DIR *, opendir, EMFILE, (const char *path), (path))
+FAIL_P(char *, realpath, ENOMEM, (const char *path, char *to), (path, to))
 FAIL_P(FILE *, fopen, EMFILE, (const char *path, const char *mode),
        (path, mode))
 
 static void *count_malloc(size_t n)
 {
 	return live(malloc(n));
+}
+
+char *fail_realpath_chk(const char *path, char *to, size_t len)
+{
+	(void)len;
+	return fail_realpath(path, to);
 }
 
 void fail_json(void)
