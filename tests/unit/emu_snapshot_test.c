@@ -402,6 +402,47 @@ static void forged_snapshots_are_harmless(void **state)
 	fake_free(f);
 }
 
+/* One that says otherwise is refused, and what was read of it is let go. */
+static void with_streams_there_is_no_other_ring(void **state)
+{
+	static const uint8_t linear[] = {0x80, 0x80, 0x02}; /* EP_CTX_LSA */
+	struct fake *f = fake_ready(5), *g;
+	uint64_t at = G_RING(DCI_IN);
+	struct shot s;
+	uint32_t sum;
+	uint8_t *p;
+
+	(void)state;
+	ictx_clear(f, 1u << DCI_IN, 1u | 1u << DCI_IN);
+	put32(f, ictx(f, 1, 0), DCI_INTR << 27);
+	ictx_ep(f, DCI_IN, EPT_BULK_IN, 1024, at);
+	put32(f, ictx(f, DCI_IN + 1, 0), EP_CTX_LSA);
+	assert_int_equal(cmd(f, G_ICTX, 0, T(CONFIGURE_EP) | SLOT(1)),
+			 CC_SUCCESS);
+	f->ev_size = 16;
+	setup_events(f, 3);
+	for (unsigned i = 0; i < 20; i++)
+		at = put(f, at, 0x400000, 1 | 3u << 22,
+			 T(NORMAL) | TRB_C | TRB_IOC);
+	ring_db(f, 1, DCI_IN);
+	dev_end_all(&f->dev[5], USB_OK);
+	run(f);
+	xhci_pause(f->x, true);
+	run(f);
+	s = shoot(f);
+	p = memmem(s.buf, s.len, linear, sizeof(linear));
+	assert_non_null(p);
+	p[1] |= 1u << 10 >> 7; /* MaxPStreams 1 */
+	sum = snap_sum(s.buf, s.len - SNAP_TAIL);
+	memcpy(s.buf + s.len - SNAP_TAIL, &sum, SNAP_TAIL);
+	g = guest_of(f);
+	fake_plug(g, 5, USB_SPEED_SUPER);
+	assert_int_equal(xhci_restore(g->x, s.buf, s.len, 0), -EINVAL);
+	free(s.buf);
+	fake_free(f);
+	fake_free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +455,7 @@ int main(void)
 		cmocka_unit_test(registers_are_the_same),
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(forged_snapshots_are_harmless),
+		cmocka_unit_test(with_streams_there_is_no_other_ring),
 	};
 
 	return cmocka_run_group_tests_name("emu_snapshot", tests, NULL, NULL);
