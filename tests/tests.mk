@@ -83,9 +83,14 @@ $(B)/fuzzreplay/$(2): $(B)/obj/tests/fuzz/$(2).o $(B)/obj/tests/fuzz/fuzz.o \
 endef
 $(foreach t,$(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC)),\
 	$(eval $(call fuzz_rule,$(call layer_of,$(t)),$(t))))
-# where an operation begins
-$(B)/fuzz/emu_fuzz $(B)/fuzzreplay/emu_fuzz: LDFLAGS += -Wl,--wrap=td_gather
-.PHONY: fuzz-build fuzz-replay fuzz fuzz-coverage fuzz-afl
+# where an operation begins; allocations that fail; and what recordings say
+EMU_FUZZ := $(B)/fuzz/emu_fuzz $(B)/fuzzreplay/emu_fuzz
+$(EMU_FUZZ): LDFLAGS += -Wl,--wrap=td_gather $(BENCH_WRAP)
+$(EMU_FUZZ): $(call obj,tests/fuzz/emu_seeds.c tests/fuzz/emu_seeds_cmd.c \
+	tests/fuzz/emu_seeds_state.c \
+	tests/fuzz/emu_recorded.c \
+	vmm/record_reader.c vmm/record_block.c vmm/record_codec.c)
+.PHONY: fuzz-build fuzz-replay fuzz fuzz-coverage fuzz-corpus fuzz-afl
 fuzz-replay: $(patsubst fixtures/fuzz/%/,$(B)/fuzzreplay/%,\
 	$(wildcard fixtures/fuzz/*/))
 fuzz-build: $(FUZZ)
@@ -94,6 +99,8 @@ fuzz:
 	@B='$(B)' tests/fuzz/run.sh $(T)
 fuzz-coverage:
 	@B='$(B)' tests/fuzz/coverage.sh $(T)
+fuzz-corpus:
+	@B='$(B)' tests/fuzz/corpus.sh
 fuzz-afl:
 	@B='$(B)' tests/fuzz/afl.sh $(T)
 

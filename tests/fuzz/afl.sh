@@ -12,10 +12,11 @@ B=${B:-build}
 # a target may go to another folder
 case $B in /*) ;; *) B=$TOP/$B ;; esac
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+. tests/fuzz/common.sh
 tests/rig/deps.sh fuzz afl
 export AFL_SKIP_CPUFREQ=1 AFL_NO_UI=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1
 # its compiler has a fuzzer-no-link of its own
-make -s -j2 B="$B/afl" SAN=afl CC=afl-clang-fast fuzz-build >/dev/null
+make -s -j2 B="$rel/afl" SAN=afl CC=afl-clang-fast fuzz-build >/dev/null
 [ $# -gt 0 ] || set -- $(ls tests/fuzz/*_fuzz.c | sed 's|.*/||;s|\.c$||')
 bad=0
 for name in "$@"; do

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The controller: an input is a machine's shape and then what its guest, its
- * devices and its host do, one choice after another (tests/unit/emu_chaos.h).
+ * devices and its host do, one operation after another (emu_ops.h).
  *
  * Guest memory changes behind the controller's back: what it has just read is
  * sometimes something else before its next look. And no byte of a context or
@@ -32,12 +32,15 @@ static void fake_mem_free(uint8_t *mem)
 	(void)mem;
 }
 
-#include "tests/unit/emu_chaos.h"
-
 #include "emu/tap.h"
+#include "tests/fuzz/emu_play.h"
+#include "tests/fuzz/emu_seeds.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MAX_READS 512u
+
+/* What a structure is; two of them may lie in one place. */
+enum role { A_CONTEXT, A_SECOND_STREAM, A_DCBAA_ENTRY, A_SEGMENT };
 
 /* What was read since the operation under way began */
 static struct reads {
@@ -46,7 +49,9 @@ static struct reads {
 	struct {
 		uint64_t gpa;
 		uint32_t len;
+		enum role role;
 	} of[MAX_READS];
+	uint64_t second;    /* an array that the context read last names */
 	uint64_t trb, link; /* the TRB read last, and where it links to */
 	uint64_t s;         /* seed of changes; 0: memory keeps still */
 } reads;
@@ -62,18 +67,56 @@ static void reads_forget(struct reads *r)
 {
 	r->n = 0;
 	r->trb = UINT64_MAX;
+	r->second = UINT64_MAX;
+}
+
+static bool is_segment(const struct xhci_tap_rec *rec)
+{
+	return rec->kind == XHCI_TAP_MEM_READ && rec->arg[1] == 16;
+}
+
+/* Interrupters whose table is there: they may share it. */
+static unsigned sharers(const struct xhci *x, uint64_t gpa)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < XHCI_NINTRS; i++)
+		n += gpa - x->intr[i].erstba < 16 * ERST_MAX;
+	return n;
+}
+
+static enum role role_of(struct reads *r, const struct xhci_tap_rec *rec)
+{
+	if (rec->kind == XHCI_TAP_MEM_READ)
+		return is_segment(rec) ? A_SEGMENT : A_DCBAA_ENTRY;
+	if (rec->arg[1] == 8 && rec->arg[0] - r->second < 256 * 16)
+		return A_SECOND_STREAM;
+	return A_CONTEXT;
 }
 
 /* A context, a table: each of its bytes once an operation */
-static void reads_add(struct reads *r, uint64_t gpa, uint32_t len)
+static void reads_add(struct reads *r, const struct xhci_tap_rec *rec)
 {
+	uint64_t gpa = rec->arg[0], dw;
+	enum role role = role_of(r, rec);
+
+	if (is_segment(rec) && sharers(r->z->f->x, gpa) > 1)
+		return;
 	for (unsigned i = 0; i < r->n; i++)
-		if (gpa < r->of[i].gpa + r->of[i].len &&
-		    r->of[i].gpa < gpa + len)
+		if (r->of[i].role == role &&
+		    gpa < r->of[i].gpa + r->of[i].len &&
+		    r->of[i].gpa < gpa + rec->len)
 			read_twice(gpa);
 	if (r->n < MAX_READS) {
 		r->of[r->n].gpa = gpa;
-		r->of[r->n++].len = len;
+		r->of[r->n].role = role;
+		r->of[r->n++].len = rec->len;
+	}
+	r->second = UINT64_MAX;
+	if (role == A_CONTEXT && rec->len == 8) {
+		memcpy(&dw, rec->data, 8);
+		if ((dw >> 1 & 7) > 1)
+			r->second = dw & ~15ull;
 	}
 }
 
@@ -120,7 +163,7 @@ static void on_rec(void *arg, const struct xhci_tap_rec *rec)
 		break;
 	case XHCI_TAP_CTX_READ:
 	case XHCI_TAP_MEM_READ:
-		reads_add(r, rec->arg[0], rec->len);
+		reads_add(r, rec);
 		change(r, rec->arg[0], rec->len);
 		break;
 	case XHCI_TAP_TRB_PEEK:
@@ -149,24 +192,62 @@ enum td_gather __wrap_td_gather(struct xhci *x, struct xhci_epq *q,
 
 static const struct xhci_tap_ops tap_ops = {on_rec};
 
+/* Linked in the place of what they are called: OP_NO_MEMORY */
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t k, size_t n);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t k, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+static bool fails(void)
+{
+	return host.no_memory && --host.no_memory == 0;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t k, size_t n)
+{
+	return fails() ? NULL : __real_calloc(k, n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __real_realloc(p, n);
+}
+
 /* The machine: its shape is the first bytes of the input. */
 static void machine(struct fuzz *z, struct reads *r)
 {
-	uint32_t shape = draw(z, 2);
+	static const struct {
+		uint8_t usb2, usb3;
+	} ports[] = {{4, 4}, {8, 8}, {1, 0}, {15, 15}};
+	uint32_t shape = draw(z, 2), n = shape >> SHAPE_PORTS_SHIFT & 3;
 	const struct xhci_config cfg = {
-		.usb2_ports = 4,
-		.usb3_ports = 4,
-		.ctx64 = shape & 1,
-		.scratchpads = shape & 2 ? shape >> 3 & 31 : 0,
+		.usb2_ports = ports[n].usb2,
+		.usb3_ports = ports[n].usb3,
+		.ctx64 = shape & SHAPE_CTX64,
+		.scratchpads = shape & SHAPE_SCRATCHPADS ? shape >> 3 & 31 : 0,
 	};
 
+	host = (struct host){0};
 	z->f = fake_new_cfg(&cfg);
 	z->f->lenient = true;
+	z->f->on_get = on_get;
 	reads_forget(r);
 	r->z = z;
-	r->s = shape & 4 ? 0x9e3779b97f4a7c15u * (shape + 1) : 0;
-	if (!(shape >> 8 & 1)) /* now and then, none: other ways in the code */
+	r->s = shape & SHAPE_CHANGES ? 0x9e3779b97f4a7c15u * (shape + 1) : 0;
+	if (!(shape & SHAPE_NO_TAP)) { /* there are other ways in the code */
+		host.tap = &tap_ops;
+		host.tap_arg = r;
 		assert_int_equal(xhci_set_tap(z->f->x, &tap_ops, r), 0);
+	}
+	if (!(shape & SHAPE_IDLE))
+		restart(z);
 }
 
 /* A port's link as software moves it: states, resets, changes, wakes */
@@ -203,7 +284,7 @@ static void save(struct fuzz *z)
 
 	if (!one_in(z, 4))
 		wr(f, REG_CMD, 0);
-	for (unsigned p = 1; p <= NPORTS; p++)
+	for (unsigned p = 1; p <= XHCI_MAX_PORTS; p++)
 		dev_end_all(&f->dev[p], USB_CANCELLED);
 	work(z);
 	wr(f, REG_CMD, one_in(z, 3) ? CMD_CRS : CMD_CSS);
@@ -223,7 +304,7 @@ static void still(struct fuzz *z)
 
 	xhci_pause(f->x, one_in(z, 2));
 	work(z);
-	for (unsigned p = 1; p <= NPORTS; p++)
+	for (unsigned p = 1; p <= XHCI_MAX_PORTS; p++)
 		dev_end_all(&f->dev[p], USB_CANCELLED);
 	work(z);
 	if (xhci_in_flight(f->x) == 0 && xhci_snapshot(f->x, &buf, &len) == 0)
@@ -287,13 +368,20 @@ static void extra(struct fuzz *z)
 static void play(struct fuzz *z, unsigned steps)
 {
 	machine(z, &reads);
-	restart(z);
-	while (steps-- && (!z->in || z->left))
-		if (one_in(z, 6))
-			extra(z);
-		else
+	while (steps-- && (!z->in || z->left)) {
+		unsigned op = below(z, 256);
+
+		if (op < OP_EXTRA)
 			step(z);
-	z->f->hole = 0;
+		else if (op < OP_FIRST)
+			extra(z);
+		else if (OP_FIRST + op % 32 == OP_CHANGES)
+			reads.s = below(z, 256) * 0x9e3779b97f4a7c15u;
+		else
+			operation(z, OP_FIRST + op % 32);
+	}
+	host = (struct host){0};
+	z->f->hole = z->f->read_only = 0;
 	z->f->page = 0;
 	fake_free(z->f);
 }
@@ -326,7 +414,8 @@ void fuzz_seeds(const char *dir)
 		struct fuzz z = {.s = n * 0x9e3779b97f4a7c15u};
 
 		z.log = fuzz_seed_open(dir, "chaos", n);
-		play(&z, 40 + 10 * n);
+		play(&z, 10 + 5 * n);
 		fclose(z.log);
 	}
+	emu_seeds(dir);
 }

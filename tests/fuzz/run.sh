@@ -6,7 +6,8 @@
 # inputs kept, edges reached. An input that fails is kept in
 # $B/fuzz/NAME/failed.
 # Environment: B, CC (clang); FUZZ_JOBS; FUZZ_TOTAL: seconds for all together,
-# in which they have equal parts.
+# in which they have equal parts, and begin with what is stored in fixtures/fuzz
+# where that was made of the seeds.
 set -eu
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
@@ -17,33 +18,43 @@ B=${B:-build}
 # a target may go to another folder
 case $B in /*) ;; *) B=$TOP/$B ;; esac
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+. tests/fuzz/common.sh
 [ "${FUZZ_ONE:-}" ] || tests/rig/deps.sh fuzz
 # for a short run it is quicker to build less well
 opt='-O2 -g'
 [ -z "${FUZZ_TOTAL:-}" ] || opt='-O1 -g1'
-[ "${FUZZ_ONE:-}" ] || make -s -j2 B="$B/fuzz" SAN=fuzz CC="${CC:-clang}" \
+[ "${FUZZ_ONE:-}" ] || make -s -j2 B="$rel/fuzz" SAN=fuzz CC="${CC:-clang}" \
 	OPT="$opt" fuzz-build >/dev/null
 
 one() {
 	name=$1 dir=$B/fuzz/$1
 	bin=$B/fuzz/fuzz/$name
-	mkdir -p "$dir/corpus" "$dir/seeds" "$dir/failed"
-	FUZZ_SEEDS=$dir/seeds "$bin" >/dev/null 2>&1 || true
-	stored=$TOP/fixtures/fuzz/$name
-	[ -d "$stored" ] || stored=
-	max=1500
-	case $name in
-	devices_replay_fuzz | vmm_record_fuzz) max=8192 ;;
-	esac
+	corpus=$dir/corpus seeds=$dir/seeds
+	if [ -z "${FUZZ_TOTAL:-}" ]; then
+		seeds "$name" "$bin" "$seeds"
+	else
+		# not what long runs left
+		corpus=$dir/short
+		rm -rf "$corpus"
+		if stored_is_corpus "$name"; then
+			seeds=
+		else
+			seeds "$name" "$bin" "$seeds"
+		fi
+	fi
+	mkdir -p "$corpus" "$dir/failed"
+	# words and numbers that are in the descriptions of formats
+	dict=
+	[ ! -e "tests/fuzz/$name.dict" ] || dict=-dict=tests/fuzz/$name.dict
 	# one input takes no longer than 25 s, whatever else this machine does
 	status=0
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2046,SC2086
 	"$bin" -max_total_time="$T" -timeout=25 -rss_limit_mb=2048 \
-		-max_len=$max -print_final_stats=1 -verbosity=1 \
-		-artifact_prefix="$dir/failed/" "$dir/corpus" $stored \
-		"$dir/seeds" >"$dir/log" 2>&1 || status=$?
+		-max_len="$(max_len "$name")" -print_final_stats=1 \
+		-verbosity=1 $dict -artifact_prefix="$dir/failed/" \
+		"$corpus" $(stored "$name") $seeds >"$dir/log" 2>&1 || status=$?
 	execs=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$dir/log")
-	kept=$(find "$dir/corpus" -type f | wc -l)
+	kept=$(find "$corpus" -type f | wc -l)
 	edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$dir/log" | tail -n 1)
 	said="$name: ${execs:-0} executions/s, $kept inputs, ${edges:-0} edges"
 	if [ "$status" = 0 ]; then
@@ -61,7 +72,7 @@ if [ "${FUZZ_ONE:-}" ]; then
 	one "$FUZZ_ONE"
 	exit
 fi
-[ $# -gt 0 ] || set -- $(ls tests/fuzz/*_fuzz.c | sed 's|.*/||;s|\.c$||')
+[ $# -gt 0 ] || set -- $(all_fuzzers)
 jobs=${FUZZ_JOBS:-$(nproc)}
 if [ "${FUZZ_TOTAL:-}" ]; then
 	T=$((FUZZ_TOTAL * jobs / $#))

@@ -253,7 +253,9 @@ static void any_port(struct fuzz *z)
 		if (xhci_port_is_free(z->f->x, p) && !d->nheld) {
 			d->eps = 0;
 			fake_plug(z->f, p,
-				  p > 4 ? USB_SPEED_SUPER : USB_SPEED_HIGH);
+				  xhci_port_is_usb3(z->f->x, p)
+					  ? USB_SPEED_SUPER
+					  : USB_SPEED_HIGH);
 		}
 		break;
 	case 3:
@@ -396,11 +398,12 @@ static void restart(struct fuzz *z)
 
 	z->deaths += !!(rd(f, REG_STS) & (STS_HCE | STS_HSE));
 	wr(f, REG_CMD, CMD_HCRST);
-	for (unsigned p = 1; p <= NPORTS; p++)
+	for (unsigned p = 1; p <= XHCI_MAX_PORTS; p++)
 		dev_end_all(&f->dev[p], USB_CANCELLED);
 	assert_int_equal(xhci_in_flight(f->x), 0);
 	assert_int_equal(f->holds, 0);
 	xhci_set_bus_master(f->x, true);
+	f->read_only = 0;
 	f->hole = one_in(z, 3) ? 0x400000 + 4096 * below(z, 256) : 0;
 	f->page = one_in(z, 3) ? 64u << below(z, 8) : 0;
 	setup_events(f, 0);

@@ -58,6 +58,8 @@ struct fake {
 	unsigned accesses;  /* mem_get() calls */
 	/* called before guest memory at @gpa is written; NULL: nobody cares */
 	void (*on_write)(struct fake *f, uint64_t gpa);
+	/* called when guest memory is looked for; NULL: nobody cares */
+	void (*on_get)(void);
 	/* a control endpoint may share its address with a bulk one */
 	bool lenient;
 	int holds;
@@ -90,6 +92,8 @@ static int fake_mem_get(void *host, uint64_t gpa, size_t len, bool write,
 	size_t left;
 
 	f->accesses++;
+	if (f->on_get)
+		f->on_get();
 	if (gpa < MEM_LOW || gpa >= MEM_SIZE)
 		return -EFAULT;
 	if (f->hole && gpa / 4096 == f->hole / 4096)
