@@ -293,7 +293,6 @@ static void transfers_wait_for_a_sleeping_link(void **state)
 	fake_free(f);
 }
 
-/* HCRST: what is plugged in is found again, §4.19.1 */
 /* §4.23.5.1.1: L1 is entered at once, and left for a transfer */
 static void a_transfer_wakes_a_link_in_l1(void **state)
 {
@@ -318,6 +317,28 @@ static void a_transfer_wakes_a_link_in_l1(void **state)
 	fake_free(f);
 }
 
+/* §5.4.9: timeouts of U1 and U2 are software's to set, and no link moves */
+static void no_link_sleeps_by_itself(void **state)
+{
+	struct fake *f = fake_new();
+
+	(void)state;
+	start(f);
+	go_to(f, 5, U0, false);
+	portsc(f, 5, PORTSC_CHANGES);
+	ev_forget(f);
+	wr(f, REG_PORTPMSC(5), 0x0101);
+	advance(f, 10000000000u);
+	assert_int_equal(rd(f, REG_PORTPMSC(5)), 0x0101);
+	assert_int_equal(PORTSC_PLS(rd(f, REG_PORTSC(5))), PLS_U0);
+	check_event(f, 5, 0);
+	/* nor is it let, by software that has not looked at HCSPARAMS3 */
+	link_to(f, 5, PLS_U1);
+	check_event(f, 5, 0);
+	fake_free(f);
+}
+
+/* HCRST: what is plugged in is found again, §4.19.1 */
 static void reset_finds_devices_again(void **state)
 {
 	struct fake *f = fake_new();
@@ -379,6 +400,7 @@ int main(void)
 		cmocka_unit_test(device_hears_of_suspend_and_resume),
 		cmocka_unit_test(transfers_wait_for_a_sleeping_link),
 		cmocka_unit_test(a_transfer_wakes_a_link_in_l1),
+		cmocka_unit_test(no_link_sleeps_by_itself),
 		cmocka_unit_test(reset_finds_devices_again),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 	};

@@ -260,6 +260,8 @@ static void protocol_capabilities(void **state)
 
 				assert_int_equal(rd(f, at + 4), 0x20425355);
 				assert_int_equal(d2 & 0xff, ports + 1);
+				/* no L1 by hardware, no tiers of hubs */
+				assert_int_equal(d2 >> 16 & 0xfff, 0);
 				assert_int_equal(d2 >> 8 & 0xff,
 						 usb3 ? p3 : cfg.usb2_ports);
 				assert_int_equal(rd(f, at + 12) & 31, 0);
