@@ -44,15 +44,14 @@ woken() { # the rest of a sleep: it was one, and nothing else
 	}
 	! dmesg | grep -iE 'USB disconnect|device not accepting|I/O error'
 }
-slept() { dmesg | grep -c 'Waking up from system sleep state S3'; }
+slept=0
 real_sleep() { # S3: firmware takes part, and the host wakes the machine
-	n=$(slept)
 	[ "$(host wakeup)" = soon ] || return 1
 	echo deep >/sys/power/mem_sleep || { echo "no S3"; return 1; }
 	echo mem >/sys/power/state || return 1
-	host awake >/dev/null
-	[ "$(slept)" = $((n + 1)) ] || { echo "it did not sleep"; return 1; }
-	woken "s3-$n"
+	slept=$((slept + 1))
+	[ "$(host awake)" = $slept ] || { echo "it did not sleep"; return 1; }
+	woken "s3-$slept"
 }
 idle_sleep() { # the kernel's own test: devices sleep, a second later they wake
 	echo 1 >/sys/module/suspend/parameters/pm_test_delay
@@ -68,7 +67,6 @@ hibernate() {
 	cat "/sys/block/$swap/dev" >/sys/power/resume 2>/dev/null
 	echo 0 >/sys/power/image_size
 	echo shutdown >/sys/power/disk || return 1
-	[ "$(host poweroff)" = soon ] || return 1
 	echo "@end"
 	echo disk >/sys/power/state || return 1
 	woken s4
@@ -76,7 +74,7 @@ hibernate() {
 
 keyboard() { # its event device
 	for e in /sys/class/input/event*; do
-		grep -q 'vxhci keyboard' "$e/device/name" || continue
+		grep -qE 'vxhci keyboard|QEMU USB Keyboard' "$e/device/name" || continue
 		k=$(readlink -f "$e/device")
 		while [ ! -e "$k/idVendor" ]; do k=${k%/*}; done
 		node=/dev/input/${e##*/}
@@ -137,7 +135,7 @@ check "$K the keyboard still wakes" key_wakes
 check "$K S4 and back, the disk mounted" hibernate
 check "$K the keyboard wakes after that" key_wakes
 check "$K unmounted" umount /mnt
-# The first is of the keyboard after S4, whose slot is not addressed again yet; the
-# second of a busy machine, whose interrupt comes more than 20 ms late.
+# Linux's own, of the keyboard after S4: it evaluates the context of a slot that it
+# has only enabled.
 check "$K no other warning in the kernel log" quiet_log \
-	'invalid context state for evaluate context|Port resume timed out'
+	'invalid context state for evaluate context'

@@ -23,6 +23,7 @@ VXHCI_PEER=${VXHCI_PEER:-vxhci}
 
 KERNEL=newest # 6.1, 6.12 or newest
 ARCH=amd64    # or arm64
+BOARD=q35     # or pc
 MACHINE=      # more properties of QEMU's machine: ',kernel-irqchip=split'
 FIRMWARE=     # files for QEMU's two flashes: the kernel is then booted from
               # the media that guest_media() makes, which is called before
@@ -135,6 +136,7 @@ peer_args() {
 			peer_file=${peer_o#storage=} peer_speed=super
 			;;
 		speed=*) peer_speed=${peer_o#speed=} ;;
+		keyboard) echo "-device usb-kbd,bus=x$1.0,port=8" ;;
 		esac
 	done
 }
@@ -184,7 +186,7 @@ guest_boot() {
 	case $ARCH in
 	amd64)
 		qemu=$("$TOP/tests/rig/qemu.sh")
-		machine=q35,vmport=off,hpet=off console=ttyS0
+		machine=$BOARD,vmport=off,hpet=off console=ttyS0
 		# a timer is late on a busy machine, which Linux panics of
 		APPEND="no_timer_check $APPEND"
 		accel=$(guest_accel)
