@@ -48,6 +48,14 @@ void fuzz_seed(const char *dir, const char *name, unsigned n, const void *buf,
 	fclose(f);
 }
 
+void fuzz_noise(uint8_t *buf, size_t len, uint32_t *state)
+{
+	for (size_t i = 0; i < len; i++) {
+		*state = *state * 1103515245 + 12345;
+		buf[i] = (uint8_t)(*state >> 16);
+	}
+}
+
 static void seed_file(const char *dir, const char *path, unsigned n, size_t max)
 {
 	FILE *f = fopen(path, "rb");

@@ -31,6 +31,9 @@ void fuzz_seed(const char *dir, const char *name, unsigned n, const void *buf,
 void fuzz_seed_files(const char *dir, const char *folder, const char *ends,
 		     size_t max);
 
+/* Bytes like dice for a seed; *state goes on with each. */
+void fuzz_noise(uint8_t *buf, size_t len, uint32_t *state);
+
 /* An input, eaten from the front; zeroes when there is no more. */
 struct fuzz_in {
 	const uint8_t *at;

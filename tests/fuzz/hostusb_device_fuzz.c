@@ -188,10 +188,7 @@ void fuzz_seeds(const char *dir)
 	uint32_t s = 7;
 
 	for (unsigned n = 0; n < 30; n++) {
-		for (unsigned i = 0; i < sizeof(buf); i++) {
-			s = s * 1103515245 + 12345;
-			buf[i] = (uint8_t)(s >> 16);
-		}
+		fuzz_noise(buf, sizeof(buf), &s);
 		fuzz_seed(dir, "random", n, buf, sizeof(buf));
 	}
 }

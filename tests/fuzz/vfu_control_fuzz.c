@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_socket.h"
 #include "vmm/serve_impl.h"
 
 #define TURNS 8u
@@ -29,14 +29,6 @@ static struct serve s = {.o = &opts,
 			 .lock = PTHREAD_MUTEX_INITIALIZER};
 static int listener = -1, client = -1, image, node;
 static unsigned turns;
-
-static void need(int cond, const char *what)
-{
-	if (cond)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static uint64_t work(void *arg)
 {
@@ -150,24 +142,11 @@ static void down(void)
 static void send_all(const char *buf, size_t len, uint8_t kinds, unsigned n)
 {
 	const int all[4] = {image, node, client, listener};
-	char room[CMSG_SPACE(12 * sizeof(int))] = "";
-	struct iovec iov = {(void *)(uintptr_t)buf, len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *c;
-	int fds[12];
+	int fds[FUZZ_MAX_FDS];
 
 	for (unsigned i = 0; i < n; i++)
 		fds[i] = all[kinds >> 2 * (i % 4) & 3];
-	if (n) {
-		m.msg_control = room;
-		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	}
-	sendmsg(client, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	send_with(client, buf, len, fds, n);
 }
 
 /* A text that grows */
@@ -320,21 +299,18 @@ static void read_answers(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct fuzz_in in = {data, len};
-	int before, after;
+	int before;
 
 	if (listener < 0)
 		begin();
-	before = dup(node);
-	close(before);
+	before = next_fd(node);
 	up();
 	for (unsigned n = 0; in.left && n < 40; n++) {
 		message(&in);
 		read_answers();
 	}
 	down();
-	after = dup(node);
-	close(after);
-	need(after == before, "a descriptor was left open");
+	need(next_fd(node) == before, "a descriptor was left open");
 	return 0;
 }
 
@@ -344,10 +320,7 @@ void fuzz_seeds(const char *dir)
 	uint32_t r = 3;
 
 	for (unsigned n = 0; n < 30; n++) {
-		for (unsigned i = 0; i < sizeof(buf); i++) {
-			r = r * 1103515245 + 12345;
-			buf[i] = (uint8_t)(r >> 16);
-		}
+		fuzz_noise(buf, sizeof(buf), &r);
 		for (unsigned i = 0; i < sizeof(buf); i += 7)
 			buf[i] &= 0xfd;
 		fuzz_seed(dir, "random", n, buf, sizeof(buf));

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_socket.h"
 #include "vmm/vfu_conn.h"
 
 #define MEM_SIZE 0x100000u
@@ -26,14 +26,6 @@ static struct peer {
 	int client, mem, small, event, null;
 	uint64_t timeout;
 } peer;
-
-static void need(int cond, const char *what)
-{
-	if (cond)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
 
 static void on_msix(void *opaque, unsigned vector)
 {
@@ -108,26 +100,11 @@ static int serve(void)
 static void send_all(const uint8_t *buf, size_t len, uint8_t kinds, unsigned n)
 {
 	const int all[4] = {peer.mem, peer.event, peer.small, peer.null};
-	char control[CMSG_SPACE(40 * sizeof(int))] = "";
-	struct iovec iov = {(void *)(uintptr_t)buf, len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	int fds[40];
+	int fds[FUZZ_MAX_FDS];
 
 	for (unsigned i = 0; i < n; i++)
 		fds[i] = all[i ? kinds >> 2 * (i % 4) & 3 : kinds & 3];
-	if (n) {
-		struct cmsghdr *c;
-
-		m.msg_control = control;
-		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	}
-	if (sendmsg(peer.client, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return;
+	send_with(peer.client, buf, len, fds, n);
 }
 
 static void le32(uint8_t *at, uint32_t v)
@@ -305,21 +282,18 @@ static void agree(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct fuzz_in in = {data, len};
-	int before, after;
+	int before;
 
 	if (!peer.v)
 		begin();
-	before = dup(peer.null);
-	close(before);
+	before = next_fd(peer.null);
 	hello();
 	if (in_u8(&in) & 7)
 		agree();
 	while (in.left && message(&in))
 		;
 	bye();
-	after = dup(peer.null);
-	close(after);
-	need(after == before, "a descriptor was left open");
+	need(next_fd(peer.null) == before, "a descriptor was left open");
 	return 0;
 }
 
@@ -329,10 +303,7 @@ void fuzz_seeds(const char *dir)
 	uint32_t s = 1;
 
 	for (unsigned n = 0; n < 40; n++) {
-		for (unsigned i = 0; i < sizeof(buf); i++) {
-			s = s * 1103515245 + 12345;
-			buf[i] = (uint8_t)(s >> 16);
-		}
+		fuzz_noise(buf, sizeof(buf), &s);
 		for (unsigned i = 1; i < 200; i += 9) /* commands that exist */
 			buf[i] &= 0xc5;
 		fuzz_seed(dir, "random", n, buf, sizeof(buf));

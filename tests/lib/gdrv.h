@@ -356,6 +356,8 @@ unsigned gdrv_ep_state(struct gdrv_dev *v, unsigned dci);
 unsigned gdrv_slot_state(struct gdrv_dev *v);
 /* TR Dequeue Pointer of the output context, without and with its DCS. */
 uint64_t gdrv_ep_dequeue(struct gdrv_dev *v, unsigned dci, bool *ret_dcs);
+/* Port reset, Enable Slot. The device, or NULL with the reason in d->err. */
+struct gdrv_dev *gdrv_dev_enable(struct gdrv *d, unsigned port);
 /*
  * gdrv_open - port reset, Enable Slot, Address Device. The device, or NULL
  * with the reason in d->err.

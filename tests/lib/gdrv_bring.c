@@ -75,28 +75,21 @@ static unsigned look(struct gdrv_dev *v, enum gdrv_os os, uint8_t len)
 
 struct gdrv_dev *gdrv_os_open(struct gdrv *d, enum gdrv_os os, unsigned port)
 {
-	int speed = gdrv_port_reset(d, port, false), cc;
+	struct gdrv_dev *v = gdrv_dev_enable(d, port);
 	const struct way *w = &ways[os];
-	struct gdrv_dev *v;
-	unsigned slot, mps;
+	unsigned mps;
+	int cc;
 
-	if (speed < 0) {
-		gdrv_fail(d, "port %u: reset: %d", port, speed);
+	if (!v)
 		return NULL;
-	}
-	cc = gdrv_enable_slot(d, d->port[port].slot_type, &slot);
-	if (cc != CC_SUCCESS) {
-		gdrv_fail(d, "port %u: Enable Slot: %d", port, cc);
-		return NULL;
-	}
-	v = gdrv_dev_new(d, slot, port, (unsigned)speed);
 	if (w->twice) {
 		cc = gdrv_address(v, true);
 		if (cc == CC_SUCCESS && gdrv_slot_state(v) != SLOT_DEFAULT)
-			gdrv_fail(d, "slot %u is not in Default", slot);
+			gdrv_fail(d, "slot %u is not in Default", v->slot);
 		if (cc != CC_SUCCESS || !look(v, os, w->len))
 			goto fail;
-		if (w->reset && gdrv_port_reset(d, port, false) != speed)
+		if (w->reset &&
+		    gdrv_port_reset(d, port, false) != (int)v->speed)
 			gdrv_fail(d, "port %u: another speed", port);
 	}
 	cc = gdrv_address(v, false);
@@ -109,7 +102,7 @@ struct gdrv_dev *gdrv_os_open(struct gdrv *d, enum gdrv_os os, unsigned port)
 	return v;
 fail:
 	gdrv_fail(d, "port %u: Address Device: %d", port, cc);
-	gdrv_disable_slot(d, slot);
+	gdrv_disable_slot(d, v->slot);
 	return NULL;
 }
 

@@ -447,10 +447,9 @@ uint64_t gdrv_ep_dequeue(struct gdrv_dev *v, unsigned dci, bool *ret_dcs)
 	return p & ~15ull;
 }
 
-struct gdrv_dev *gdrv_open(struct gdrv *d, unsigned port)
+struct gdrv_dev *gdrv_dev_enable(struct gdrv *d, unsigned port)
 {
 	int speed = gdrv_port_reset(d, port, false), cc;
-	struct gdrv_dev *v;
 	unsigned slot;
 
 	if (speed < 0) {
@@ -462,11 +461,17 @@ struct gdrv_dev *gdrv_open(struct gdrv *d, unsigned port)
 		gdrv_fail(d, "port %u: Enable Slot: %d", port, cc);
 		return NULL;
 	}
-	v = gdrv_dev_new(d, slot, port, (unsigned)speed);
-	cc = gdrv_address(v, false);
-	if (cc == CC_SUCCESS)
+	return gdrv_dev_new(d, slot, port, (unsigned)speed);
+}
+
+struct gdrv_dev *gdrv_open(struct gdrv *d, unsigned port)
+{
+	struct gdrv_dev *v = gdrv_dev_enable(d, port);
+	int cc = v ? gdrv_address(v, false) : 0;
+
+	if (!v || cc == CC_SUCCESS)
 		return v;
 	gdrv_fail(d, "port %u: Address Device: %d", port, cc);
-	gdrv_disable_slot(d, slot);
+	gdrv_disable_slot(d, v->slot);
 	return NULL;
 }

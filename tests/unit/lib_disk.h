@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/lib/cbw.h"
 #include "tests/lib/gdrv_vx.h"
 #include "tests/lib/stub.h"
 
@@ -157,22 +158,15 @@ MAYBE unsigned scsi(struct disk *k, const uint8_t *cdb, unsigned cdb_len,
 		    bool in, const struct gdrv_sg *sg, unsigned nsg)
 {
 	uint8_t *p = guestmem_ptr(&k->gm, k->page, GM_PAGE);
-	struct gdrv_sg cbw = {k->page, 31}, csw = {k->page, 13};
+	struct gdrv_sg cbw = {k->page, CBW_LEN}, csw = {k->page, CSW_LEN};
 	uint32_t len = 0, n = 0;
 	int cc;
 
 	for (unsigned i = 0; i < nsg; i++)
 		len += sg[i].len;
-	memset(p, 0, 31);
-	memcpy(p, "USBC", 4);
-	k->tag++;
-	memcpy(p + 4, &k->tag, 4);
-	memcpy(p + 8, &len, 4);
-	p[12] = in ? 0x80 : 0;
-	p[14] = (uint8_t)cdb_len;
-	memcpy(p + 15, cdb, cdb_len);
+	cbw_put(p, ++k->tag, in, len, cdb, cdb_len);
 	cc = gdrv_bulk(k->v, k->out, k->os, &cbw, 1, &n);
-	if (cc != CC_SUCCESS || n != 31)
+	if (cc != CC_SUCCESS || n != CBW_LEN)
 		return 255;
 	if (len) {
 		cc = gdrv_bulk(k->v, in ? k->in : k->out, k->os, sg, nsg, &n);
@@ -180,7 +174,7 @@ MAYBE unsigned scsi(struct disk *k, const uint8_t *cdb, unsigned cdb_len,
 			return 255;
 	}
 	cc = gdrv_bulk(k->v, k->in, k->os, &csw, 1, &n);
-	if (cc != CC_SUCCESS || n != 13 || memcmp(p, "USBS", 4) ||
+	if (cc != CC_SUCCESS || n != CSW_LEN || memcmp(p, "USBS", 4) ||
 	    memcmp(p + 4, &k->tag, 4))
 		return 255;
 	return p[12];

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/lib/cbw.h"
 #include "tests/lib/gdrv_vx.h"
 #include "vmm/pcap.h"
 
@@ -113,17 +114,10 @@ static void scsi(struct disk *k, const struct gdrv_epcfg ep[2],
 		 const uint8_t *cdb, unsigned cdb_len, bool in, uint32_t len)
 {
 	uint8_t *p = guestmem_ptr(&k->gm, k->page, GM_PAGE);
-	struct gdrv_sg cbw = {k->page, 31}, csw = {k->page, 13};
+	struct gdrv_sg cbw = {k->page, CBW_LEN}, csw = {k->page, CSW_LEN};
 	struct gdrv_sg data = {k->page + 1024, len};
 
-	memset(p, 0, 31);
-	memcpy(p, "USBC", 4);
-	k->tag++;
-	memcpy(p + 4, &k->tag, 4);
-	memcpy(p + 8, &len, 4);
-	p[12] = in ? 0x80 : 0;
-	p[14] = (uint8_t)cdb_len;
-	memcpy(p + 15, cdb, cdb_len);
+	cbw_put(p, ++k->tag, in, len, cdb, cdb_len);
 	gdrv_bulk(k->v, ep[0].dci, OS_LINUX, &cbw, 1, NULL);
 	if (len)
 		gdrv_bulk(k->v, ep[in].dci, OS_LINUX, &data, 1, NULL);

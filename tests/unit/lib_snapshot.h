@@ -18,12 +18,14 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/cbw.h"
 #include "tests/lib/gdrv_vx.h"
 
 #define DISK_BYTES (TAGS * LEN)
 #define LEN 65536u /* of a command */
 #define WAIT_MS 60000u
 #define TAGS 16u
+#define TAG 0x04030201u /* of a command by Bulk-Only */
 
 /* Endpoints as DCIs: storage, zero, keyboard */
 enum { DISK_IN = 3, DISK_OUT = 4, DISK_STATUS = 7, DISK_COMMAND = 8 };
@@ -234,15 +236,14 @@ static inline struct reading disk_reads(struct rig *g, uint32_t lba)
 {
 	struct reading r = {.in = g->v->ring[DISK_IN],
 			    .out = g->v->ring[DISK_OUT]};
-	uint8_t cbw[31] = {'U', 'S', 'B', 'C', 1, 2, 3, 4, 0, 0, 1};
+	uint8_t cdb[10] = {0};
 
-	cbw[12] = 0x80;
-	cbw[14] = 10;
-	rw10(cbw + 15, false, lba);
-	guestmem_write(&g->gm, g->page, cbw, 31);
-	r.td[0] = post(g, r.out, false, g->page, 31);
+	rw10(cdb, false, lba);
+	cbw_put(guestmem_ptr(&g->gm, g->page, CBW_LEN), TAG, true, LEN, cdb,
+		10);
+	r.td[0] = post(g, r.out, false, g->page, CBW_LEN);
 	r.td[1] = post(g, r.in, true, g->data, LEN);
-	r.td[2] = post(g, r.in, true, g->page + 64, 13);
+	r.td[2] = post(g, r.in, true, g->page + 64, CSW_LEN);
 	gdrv_doorbell(&g->d, g->v->slot, DISK_OUT, 0);
 	gdrv_doorbell(&g->d, g->v->slot, DISK_IN, 0);
 	return r;
@@ -253,9 +254,9 @@ static inline void disk_has_read(struct rig *g, const struct reading *r,
 {
 	const uint8_t *p = guestmem_ptr(&g->gm, g->data, LEN);
 
-	ended(g, r->out, r->td[0], 31);
+	ended(g, r->out, r->td[0], CBW_LEN);
 	ended(g, r->in, r->td[1], LEN);
-	ended(g, r->in, r->td[2], 13);
+	ended(g, r->in, r->td[2], CSW_LEN);
 	for (uint32_t i = 0; i < LEN; i++)
 		assert_int_equal(p[i], pattern(lba * 512 + i));
 }

@@ -27,22 +27,21 @@ static void disk_moves(bool write, unsigned rounds)
 	struct rig *g = rig_up("storage,speed=high", 1, bulk_only, 2);
 	struct gdrv_ring *in = g->v->ring[DISK_IN];
 	struct gdrv_ring *out = g->v->ring[DISK_OUT];
-	uint8_t cbw[31] = {'U', 'S', 'B', 'C', 1, 2, 3, 4, 0, 0, 1};
+	uint8_t cdb[10] = {0};
 	uint8_t *p = guestmem_ptr(&g->gm, g->data, LEN);
 	uint32_t td[4];
 	struct shot s;
 
-	cbw[12] = write ? 0 : 0x80;
-	cbw[14] = 10;
-	rw10(cbw + 15, write, 77);
-	guestmem_write(&g->gm, g->page, cbw, 31);
+	rw10(cdb, write, 77);
+	cbw_put(guestmem_ptr(&g->gm, g->page, CBW_LEN), TAG, !write, LEN, cdb,
+		10);
 	for (uint32_t i = 0; i < LEN && write; i++)
 		p[i] = (uint8_t)(pattern(77 * 512 + i) + 1);
-	td[0] = post(g, out, false, g->page, 31);
+	td[0] = post(g, out, false, g->page, CBW_LEN);
 	td[1] = post(g, write ? out : in, !write, g->data, 40 * 512);
 	td[2] = post(g, write ? out : in, !write, g->data + 40 * 512,
 		     LEN - 40 * 512);
-	td[3] = post(g, in, true, g->page + 64, 13);
+	td[3] = post(g, in, true, g->page + 64, CSW_LEN);
 	gdrv_doorbell(&g->d, g->v->slot, DISK_IN, 0);
 	work(g, rounds / 4);
 	gdrv_doorbell(&g->d, g->v->slot, DISK_OUT, 0);
@@ -54,11 +53,11 @@ static void disk_moves(bool write, unsigned rounds)
 	vxhci_resume(here(g));
 	work(g, rounds % 2);
 	move(g);
-	ended(g, out, td[0], 31);
+	ended(g, out, td[0], CBW_LEN);
 	ended(g, write ? out : in, td[1], 40 * 512);
 	ended(g, write ? out : in, td[2], LEN - 40 * 512);
-	ended(g, in, td[3], 13);
-	assert_memory_equal(guestmem_ptr(&g->gm, g->page + 64, 13),
+	ended(g, in, td[3], CSW_LEN);
+	assert_memory_equal(guestmem_ptr(&g->gm, g->page + 64, CSW_LEN),
 			    "USBS\1\2\3\4\0\0\0\0\0", 13);
 	for (uint32_t i = 0; i < LEN && !write; i++)
 		assert_int_equal(p[i], pattern(77 * 512 + i));
