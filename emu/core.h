@@ -23,6 +23,7 @@
 #define MAX_ELEMS (512u << 10)   /* TRB records held by TDs, a controller */
 #define RUN_TRBS 1024u           /* TRBs read in one slice of xhci_run() */
 #define RUN_CMDS 16u             /* commands in one slice */
+#define RUN_CANCELS 128u         /* transfers asked for back in one slice */
 #define STARVED_NS 10000000u     /* until memory is asked for once more */
 #define NDCI 32u
 #define NOTE_TYPES 16u /* of device notifications */
@@ -180,6 +181,8 @@ struct xhci {
 	bool bus_master;
 	bool kicked;       /* the host knows that there is work */
 	bool again;        /* there is more since xhci_run() began */
+	unsigned cancels;  /* that this slice may still have */
+	bool cancelling;   /* there are endpoints with more of them */
 	uint8_t intr_mode; /* enum xhci_intr_mode */
 	bool pin;
 	uint64_t run_ns;       /* MFINDEX counts from here */
@@ -290,6 +293,8 @@ struct xhci_ep *ep_create(struct xhci_slot *s, unsigned dci,
 void ep_destroy(struct xhci_ep *ep); /* quiet, or its TDs are freed */
 void ep_doorbell(struct xhci_ep *ep, unsigned stream);
 void ep_drain(struct xhci_ep *ep, enum ep_drain why);
+/* A slice begins: transfers that could not be asked for in the one before */
+void ep_cancel_more(struct xhci *x);
 /* Fetch no more, and wait for what the device has to end by itself. */
 void ep_hold(struct xhci_ep *ep);
 /* If the last transfer is back: whoever waited for that goes on. */

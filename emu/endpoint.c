@@ -152,6 +152,7 @@ void ep_drain_check(struct xhci_ep *ep)
 		q->rewound = false;
 		q->fetch = q->deq;
 	}
+	ep->cancelling = false;
 	isoch_stop(ep);
 	if (ep_held(ep))
 		xhci_kick(ep->slot->x);
@@ -159,10 +160,12 @@ void ep_drain_check(struct xhci_ep *ep)
 		ep_drain_end(ep);
 }
 
-/* Ask for everything back, youngest first. */
-static void epq_cancel(struct xhci_epq *q)
+/* Ask for everything back, youngest first. False: this slice has no more. */
+static bool epq_cancel(struct xhci_epq *q)
 {
+	struct xhci *x = q->ep->slot->x;
 	struct xhci_td *td;
+	bool all = true;
 
 	for (td = q->tail; td; td = td->prev) {
 		if (td->state == TD_WAITING) {
@@ -176,25 +179,56 @@ static void epq_cancel(struct xhci_epq *q)
 		}
 		if (td->state != TD_FLYING || td->cancelled)
 			continue;
+		all = x->cancels > 0;
+		if (!all)
+			continue;
+		x->cancels--;
 		td->cancelled = true;
-		TAP(q->ep->slot->x, XHCI_TAP_CANCEL, td->tap_id);
+		TAP(x, XHCI_TAP_CANCEL, td->tap_id);
 		td->ops->cancel(td->dev, &td->xfer);
 	}
+	return all;
+}
+
+static void ep_cancel(struct xhci_ep *ep)
+{
+	struct xhci_epq *q;
+
+	ep->cancelling = false;
+	EP_FOR_EACH_Q(ep, q)
+	{
+		if (!epq_cancel(q))
+			ep->cancelling = true;
+		if (ep->drain == DRAIN_DROP)
+			epq_drop_done(q);
+	}
+	if (ep->cancelling) {
+		ep->slot->x->cancelling = true;
+		xhci_kick(ep->slot->x);
+	}
+	ep_drain_check(ep);
 }
 
 void ep_drain(struct xhci_ep *ep, enum ep_drain why)
 {
-	struct xhci_epq *q;
-
 	if (why > ep->drain)
 		ep->drain = (uint8_t)why;
-	EP_FOR_EACH_Q(ep, q)
-	{
-		epq_cancel(q);
-		if (ep->drain == DRAIN_DROP)
-			epq_drop_done(q);
-	}
-	ep_drain_check(ep);
+	ep_cancel(ep);
+}
+
+void ep_cancel_more(struct xhci *x)
+{
+	x->cancels = RUN_CANCELS;
+	if (!x->cancelling)
+		return;
+	x->cancelling = false;
+	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++)
+		for (unsigned d = 1; d < NDCI; d++) {
+			struct xhci_ep *ep = x->slot[i].ep[d];
+
+			if (ep && ep->cancelling)
+				ep_cancel(ep);
+		}
 }
 
 void ep_hold(struct xhci_ep *ep)

@@ -112,8 +112,9 @@ enum ep_drain {
 struct xhci_ep {
 	struct xhci_slot *slot; /* borrowed */
 	uint8_t dci;
-	uint8_t state; /* enum ep_state; written by endpoint.c */
-	uint8_t drain; /* enum ep_drain */
+	uint8_t state;   /* enum ep_state; written by endpoint.c */
+	uint8_t drain;   /* enum ep_drain */
+	bool cancelling; /* not everything was asked for back yet */
 	struct usb_ep_info info;
 	uint32_t ctx[5];   /* what the output context has, but state, dequeue */
 	struct xhci_epq q; /* its ring; with streams only for `sib` */

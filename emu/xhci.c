@@ -275,9 +275,12 @@ static bool run_slice(struct xhci *x)
 	unsigned budget = RUN_TRBS, part;
 	bool more;
 
+	ep_cancel_more(x); /* also while it is halted, and while it resets */
 	x->kicked = can_work(x); /* while at it the host need not be told */
-	if (!x->kicked)
-		return false;
+	if (!x->kicked) {
+		x->kicked = x->cancelling;
+		return x->cancelling;
+	}
 	x->again = false;
 	if (x->port_events)
 		port_flush_events(x);
@@ -302,7 +305,8 @@ static bool run_slice(struct xhci *x)
 		if (budget)
 			budget--;
 	}
-	x->kicked = can_work(x) && (more || x->again || x->ready_head);
+	x->kicked = x->cancelling ||
+		    (can_work(x) && (more || x->again || x->ready_head));
 	return x->kicked;
 }
 
@@ -410,6 +414,7 @@ int xhci_create(const struct xhci_config *cfg, const struct xhci_host_ops *ops,
 	x->ops = ops;
 	x->host = host;
 	x->timer_at = UINT64_MAX;
+	x->cancels = RUN_CANCELS;
 	x->usbsts = STS_HCH;
 	for (unsigned i = 0; i < XHCI_MAX_SLOTS; i++) {
 		x->slot[i].x = x;

@@ -75,6 +75,56 @@ static void transfers_in_flight_are_limited(void **state)
 	fake_free(f);
 }
 
+static unsigned cancels(const struct fake *f, unsigned nslots)
+{
+	unsigned n = 0;
+
+	for (unsigned p = 1; p <= nslots; p++)
+		n += f->dev[p].cancels;
+	return n;
+}
+
+/*
+ * All there can be in flight is asked for back: so many in a slice, whatever
+ * the guest does, until the devices were asked for each once.
+ */
+static void cancels_are_limited(void **state)
+{
+	enum { NSLOTS = 30, NTDS = 150 };
+	static const uint32_t how[] = {CMD_HCRST, 0 /* R/S */};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct fake *f = crowd(NSLOTS);
+		unsigned n, before, slices = 0;
+		uint64_t at = RING;
+
+		for (unsigned k = 0; k < NTDS; k++)
+			at = put(f, at, BUF, 16, T(NORMAL) | TRB_C);
+		ring_all(f, NSLOTS);
+		assert_int_equal(xhci_in_flight(f->x), MAX_TDS);
+		wr(f, OFF_OP + OP_USBCMD, how[i]);
+		wr(f, OFF_OP + OP_USBCMD, CMD_HCRST);
+		n = cancels(f, NSLOTS);
+		assert_int_equal(n, RUN_CANCELS);
+		do {
+			before = n;
+			assert_true(slices++ < MAX_TDS / RUN_CANCELS);
+			assert_true(f->kicked);
+			f->kicked = xhci_run(f->x);
+			n = cancels(f, NSLOTS);
+			assert_true(n - before <= RUN_CANCELS);
+		} while (n < MAX_TDS);
+		assert_false(f->kicked);
+		assert_int_equal(cancels(f, NSLOTS), MAX_TDS);
+		assert_int_equal(rd(f, OFF_OP + OP_USBSTS) & STS_CNR, STS_CNR);
+		for (unsigned p = 1; p <= NSLOTS; p++)
+			dev_end_cancelled(&f->dev[p], 0);
+		assert_int_equal(rd(f, OFF_OP + OP_USBSTS) & STS_CNR, 0);
+		fake_free(f);
+	}
+}
+
 /* TDs of many bytes: what the devices have of them is limited as well. */
 static void bytes_in_flight_are_limited(void **state)
 {
@@ -197,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(transfers_in_flight_are_limited),
+		cmocka_unit_test(cancels_are_limited),
 		cmocka_unit_test(bytes_in_flight_are_limited),
 		cmocka_unit_test(records_of_long_tds_are_limited),
 		cmocka_unit_test(no_allocation_once_warm),
