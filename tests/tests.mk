@@ -49,6 +49,10 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(BENCH_LOAD) $(below_lib)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(BENCH_WRAP) -o $@ $^ $(LIBS)
 
+# the server, and a guest that drives it
+$(B)/tests/vfu_race_test: \
+	$(call obj,$(filter-out tests/lib/vfu_%,$(TESTLIB_SRC)))
+
 .PHONY: unit
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done

@@ -7,7 +7,7 @@
  */
 #include "tests/unit/fail_serve.h"
 
-#include "tests/unit/fail_guest.h"
+#include "tests/unit/vfu_guest.h"
 #include "vmm/cmd.h"
 #include "vmm/serve.h"
 
@@ -27,13 +27,13 @@ static int run(void *arg)
 
 static bool life(struct scene *s)
 {
-	struct fg g;
+	struct vg g;
 	bool ok;
 
 	(void)s;
-	fg_init(&g);
-	ok = fg_life(&g, VC_QEMU, "sock");
-	fg_fini(&g);
+	vg_init(&g);
+	ok = vg_life(&g, VC_QEMU, "sock");
+	vg_fini(&g);
 	return ok;
 }
 

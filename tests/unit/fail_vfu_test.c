@@ -6,7 +6,7 @@
  */
 #include "tests/unit/fail_serve.h"
 
-#include "tests/unit/fail_guest.h"
+#include "tests/unit/vfu_guest.h"
 #include "vmm/serve.h"
 
 struct scene {
@@ -27,13 +27,13 @@ static int run(void *arg)
 /* One machine; why it did not work is in @why. */
 static bool life(struct scene *s, char *why, size_t len)
 {
-	struct fg g;
+	struct vg g;
 	bool ok;
 
-	fg_init(&g);
-	ok = fg_life(&g, s->kind, "sock");
+	vg_init(&g);
+	ok = vg_life(&g, s->kind, "sock");
 	snprintf(why, len, "%s; %s", g.vc.why, g.up ? g.d.err : "");
-	fg_fini(&g);
+	vg_fini(&g);
 	return ok;
 }
 

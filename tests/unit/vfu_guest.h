@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fail_guest.h - a VMM with a guest at work, over vfio-user. When its
+ * vfu_guest.h - a VMM with a guest at work, over vfio-user. When its
  * connection is lost, time passes quickly for the guest, so that it gives up.
  * Included by one file of a program.
  */
-#ifndef VXHCI_TESTS_UNIT_FAIL_GUEST_H
-#define VXHCI_TESTS_UNIT_FAIL_GUEST_H
+#ifndef VXHCI_TESTS_UNIT_VFU_GUEST_H
+#define VXHCI_TESTS_UNIT_VFU_GUEST_H
 
 #include <poll.h>
 #include <stdbool.h>
@@ -20,11 +20,11 @@
 #include "vmm/vxhci.h"
 
 /* A guest's second is that many of ours: the machine may be busy. */
-#define FG_SLOWER 10u
-#define FG_OUT 2u
-#define FG_IN 3u
+#define VG_SLOWER 10u
+#define VG_OUT 2u
+#define VG_IN 3u
 
-struct fg {
+struct vg {
 	struct vc vc;
 	bool lost;
 	uint64_t skipped_ns;
@@ -36,9 +36,9 @@ struct fg {
 	bool up; /* .d is there */
 };
 
-static uint64_t fg_read(void *p, uint32_t off, unsigned size)
+static uint64_t vg_read(void *p, uint32_t off, unsigned size)
 {
-	struct fg *g = p;
+	struct vg *g = p;
 	uint64_t v = 0;
 
 	if (!g->lost && vc_read(&g->vc, VFU_REGION_BAR0, off, &v, size))
@@ -46,33 +46,33 @@ static uint64_t fg_read(void *p, uint32_t off, unsigned size)
 	return g->lost ? UINT64_MAX >> (64 - 8 * size) : v;
 }
 
-static void fg_write(void *p, uint32_t off, unsigned size, uint64_t v)
+static void vg_write(void *p, uint32_t off, unsigned size, uint64_t v)
 {
-	struct fg *g = p;
+	struct vg *g = p;
 
 	if (!g->lost && vc_write(&g->vc, VFU_REGION_BAR0, off, &v, size))
 		g->lost = true;
 }
 
-static void fg_run(void *p)
+static void vg_run(void *p)
 {
 	(void)p;
 }
 
-static uint64_t fg_now(void *p)
+static uint64_t vg_now(void *p)
 {
-	struct fg *g = p;
+	struct vg *g = p;
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return ((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec) /
-		       FG_SLOWER +
+		       VG_SLOWER +
 	       g->skipped_ns;
 }
 
-static void fg_advance(void *p, uint64_t ns)
+static void vg_advance(void *p, uint64_t ns)
 {
-	struct fg *g = p;
+	struct vg *g = p;
 	struct pollfd f[2] = {{.fd = g->irq[0], .events = POLLIN},
 			      {.fd = g->vc.fd}};
 
@@ -82,9 +82,9 @@ static void fg_advance(void *p, uint64_t ns)
 		poll(f, 2, 1);
 }
 
-static uint64_t fg_intrs(void *p, unsigned vector)
+static uint64_t vg_intrs(void *p, unsigned vector)
 {
-	struct fg *g = p;
+	struct vg *g = p;
 	uint64_t n;
 
 	if (read(g->irq[vector], &n, sizeof(n)) == sizeof(n))
@@ -92,16 +92,16 @@ static uint64_t fg_intrs(void *p, unsigned vector)
 	return g->irqs[vector];
 }
 
-static const struct gdrv_bus fg_bus = {
-	.read = fg_read,
-	.write = fg_write,
-	.run = fg_run,
-	.now_ns = fg_now,
-	.advance = fg_advance,
-	.intrs = fg_intrs,
+static const struct gdrv_bus vg_bus = {
+	.read = vg_read,
+	.write = vg_write,
+	.run = vg_run,
+	.now_ns = vg_now,
+	.advance = vg_advance,
+	.intrs = vg_intrs,
 };
 
-static void fg_init(struct fg *g)
+static void vg_init(struct vg *g)
 {
 	memset(g, 0, sizeof(*g));
 	g->vc.fd = -1;
@@ -111,7 +111,7 @@ static void fg_init(struct fg *g)
 		g->irq[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
-static void fg_fini(struct fg *g)
+static void vg_fini(struct vg *g)
 {
 	vc_close(&g->vc);
 	if (g->up)
@@ -122,7 +122,7 @@ static void fg_fini(struct fg *g)
 }
 
 /* What a VMM does, then the driver's start. True when all of it worked. */
-static bool fg_up(struct fg *g, enum vc_kind kind, const char *path)
+static bool vg_up(struct vg *g, enum vc_kind kind, const char *path)
 {
 	const struct vc_mem mem = {.fd = g->gm.region[0].fd,
 				   .iova = g->gm.region[0].gpa,
@@ -134,17 +134,17 @@ static bool fg_up(struct fg *g, enum vc_kind kind, const char *path)
 	    vc_write(&g->vc, VFU_REGION_CONFIG, 4, &cmd, 2) ||
 	    vc_msix_enable(&g->vc, &g->dev, g->irq))
 		return false;
-	g->up = gdrv_init(&g->d, &fg_bus, g, &g->gm, NULL) == 0;
+	g->up = gdrv_init(&g->d, &vg_bus, g, &g->gm, NULL) == 0;
 	return g->up && gdrv_start(&g->d) == 0;
 }
 
 /* The driver of the device zero in @port: a transfer each way */
-static bool fg_zero(struct fg *g, unsigned port)
+static bool vg_zero(struct vg *g, unsigned port)
 {
 	static const uint8_t set_config[8] = {0, 9, 3};
 	static const struct gdrv_epcfg ep[2] = {
-		{.dci = FG_OUT, .type = EPT_BULK_OUT, .mps = 512},
-		{.dci = FG_IN, .type = EPT_BULK_IN, .mps = 512}};
+		{.dci = VG_OUT, .type = EPT_BULK_OUT, .mps = 512},
+		{.dci = VG_IN, .type = EPT_BULK_IN, .mps = 512}};
 	struct gdrv_sg sg = {.len = 4096};
 	struct gdrv_dev *v = gdrv_open(&g->d, port);
 	bool ok;
@@ -154,14 +154,14 @@ static bool fg_zero(struct fg *g, unsigned port)
 	sg.gpa = guestmem_alloc(&g->gm, sg.len);
 	ok = gdrv_control(v, OS_LINUX, set_config, 0, NULL) == CC_SUCCESS &&
 	     gdrv_configure(v, ep, 2) == CC_SUCCESS &&
-	     gdrv_bulk(v, FG_IN, OS_LINUX, &sg, 1, NULL) == CC_SUCCESS &&
-	     gdrv_bulk(v, FG_OUT, OS_LINUX, &sg, 1, NULL) == CC_SUCCESS;
+	     gdrv_bulk(v, VG_IN, OS_LINUX, &sg, 1, NULL) == CC_SUCCESS &&
+	     gdrv_bulk(v, VG_OUT, OS_LINUX, &sg, 1, NULL) == CC_SUCCESS;
 	guestmem_free(&g->gm, sg.gpa, sg.len);
 	return ok;
 }
 
 /* The end of the machine: the driver's, then the VMM's */
-static bool fg_down(struct fg *g)
+static bool vg_down(struct vg *g)
 {
 	return gdrv_halt(&g->d) == 0 &&
 	       vc_machine_reset(&g->vc, &g->dev) == 0 &&
@@ -169,9 +169,9 @@ static bool fg_down(struct fg *g)
 }
 
 /* A life of a machine. True when all of it worked. */
-static inline bool fg_life(struct fg *g, enum vc_kind kind, const char *path)
+static inline bool vg_life(struct vg *g, enum vc_kind kind, const char *path)
 {
-	return fg_up(g, kind, path) && fg_zero(g, 1) && fg_down(g);
+	return vg_up(g, kind, path) && vg_zero(g, 1) && vg_down(g);
 }
 
 #endif
