@@ -69,6 +69,7 @@ case_manage() {
 	END
 	bot_bus=$HX3
 	[ -e "/sys/bus/usb/devices/$HX3-3" ] || bot_bus=$HX2
+	mkdir -p /tmp/vm.a /tmp/vm.b # where their sockets will be
 	must "manage: the rules are right" \
 		vxhci manage --config /tmp/manage.json --check || return
 	chmod 1777 /tmp
