@@ -1,78 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The watcher: what it does when the engine dies, in which way whatsoever, and
- * what it does not do. Its action is replaced by a line in a file; the action
- * itself is tested on a /sys in a folder.
+ * The watcher: what it does when the engine dies, in which way whatsoever, what
+ * it does not do, and what it opens. Its action is replaced by a line in a file.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/hostusb_sys.h"
 
-#include <cmocka.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "hostusb/owner.h"
-#include "hostusb/watcher.h"
-
-static const struct usb_info disk = {
-	.bus = 9,
-	.addr = 3,
-	.path = {1, 2},
-	.npath = 2,
-	.vid = 0x1234,
-	.pid = 0x5678,
-	.nifaces = 2,
-	.iface = {{0, 8, 6, 0x50, "usb-storage"}, {1, 3, 0, 0, "usbhid"}}};
 static const struct usb_info mouse = {
 	.bus = 9, .addr = 4, .path = {1, 3}, .npath = 2, .vid = 1, .pid = 2};
 
-static char dir[64];
 static char said[80]; /* what the watcher did, a line each */
-
-static int remove_one(const char *path, const struct stat *st, int flag,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
 
 static int setup(void **state)
 {
-	(void)state;
-	snprintf(dir, sizeof(dir), "/tmp/vxhci-watcher-XXXXXX");
-	if (!mkdtemp(dir))
-		return -1;
+	int r = make_dir(state);
+
 	snprintf(said, sizeof(said), "%s/said", dir);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void say(const char *path, const char *line)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
-
-	if (fd < 0 || write(fd, line, strlen(line)) < 0)
-		_exit(9);
-	close(fd);
+	return r;
 }
 
 /* In the watcher's process */
@@ -427,137 +370,6 @@ static void threads_get_their_own_answers(void **state)
 	watcher_stop(w);
 }
 
-/* --- the action, on a /sys in a folder --- */
-
-static void put(const char *file, const char *text)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	for (char *c = path + 1; *c; c++)
-		if (*c == '/') {
-			*c = '\0';
-			mkdir(path, 0755);
-			*c = '/';
-		}
-	unlink(path);
-	if (text)
-		say(path, text);
-}
-
-static void put_driver(const char *iface, const char *name)
-{
-	char path[256], to[64];
-
-	put(iface, NULL);
-	snprintf(path, sizeof(path), "%s/%s", dir, iface);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/%s/driver", dir, iface);
-	snprintf(to, sizeof(to), "../drivers/%s", name);
-	unlink(path);
-	if (name[0])
-		assert_int_equal(symlink(to, path), 0);
-}
-
-static void expect_file(const char *file, const char *want)
-{
-	char path[256], buf[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_RDONLY);
-	assert_true(fd >= 0);
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	assert_true(n >= 0);
-	buf[n] = '\0';
-	assert_string_equal(buf, want);
-}
-
-#define DISK "bus/usb/devices/9-1.2/"
-
-/* The disk, without drivers; no node, as for one who may not open it */
-static struct watcher_note put_disk(void)
-{
-	struct watcher_note n = {.bus = 9,
-				 .path = {1, 2},
-				 .npath = 2,
-				 .vid = 0x1234,
-				 .pid = 0x5678,
-				 .ifaces = 1};
-
-	put(DISK "devnum", "5\n");
-	put(DISK "idVendor", "1234\n");
-	put(DISK "idProduct", "5678\n");
-	put(DISK "bConfigurationValue", "1\n");
-	put_driver(DISK "9-1.2:1.0", "");
-	put_driver(DISK "9-1.2:1.1", "");
-	put("bus/usb/drivers_probe", "");
-	put("bus/usb/drivers/usb-storage/bind", "");
-	return n;
-}
-
-/* The driver that it had, and not what the kernel thinks fit for it */
-static void driver_of_before_is_bound(void **state)
-{
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	n.ifaces = 3;
-	snprintf(n.driver[0], sizeof(n.driver[0]), "usb-storage");
-	snprintf(n.driver[1], sizeof(n.driver[1]), "unloaded");
-	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
-	expect_file("bus/usb/drivers/usb-storage/bind", "9-1.2:1.0");
-	/* that is not there any more: the kernel looks for another */
-	expect_file("bus/usb/drivers_probe", "9-1.2:1.1");
-}
-
-static void owned_device_is_left_alone(void **state)
-{
-	struct watcher_note n = put_disk();
-	struct owner_claim *c;
-
-	(void)state;
-	setenv("RUNTIME_DIRECTORY", dir, 1);
-	snprintf(n.driver[0], sizeof(n.driver[0]), "usb-storage");
-	n.config = 2;
-	assert_int_equal(owner_claim(&disk, "another engine", NULL, 0, &c), 0);
-	assert_int_equal(watcher_rebind(&n, dir, dir), -EBUSY);
-	expect_file(DISK "bConfigurationValue", "1\n");
-	expect_file("bus/usb/drivers/usb-storage/bind", "");
-	expect_file("bus/usb/drivers_probe", "");
-	n.config = 0;
-	owner_release(c);
-	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
-	expect_file("bus/usb/drivers/usb-storage/bind", "9-1.2:1.0");
-	unsetenv("RUNTIME_DIRECTORY");
-}
-
-static void what_is_noted_is_what_is_there(void **state)
-{
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	put_driver(DISK "9-1.2:1.0", "uas");
-	put_driver(DISK "9-1.2:1.2", "usbfs");
-	put_driver(DISK "9-1.2:1.3", "usbhid");
-	n.ifaces = 0x17;
-	n.config = 9;
-	snprintf(n.driver[0], sizeof(n.driver[0]), "vfio");
-	snprintf(n.driver[1], sizeof(n.driver[1]), "vfio");
-	watcher_see(&n, dir);
-	assert_int_equal(n.ifaces, 1);
-	assert_string_equal(n.driver[0], "uas");
-	assert_string_equal(n.driver[1], "");
-	assert_int_equal(n.config, 1);
-	n.ifaces = 1;
-	n.pid++;
-	watcher_see(&n, dir);
-	assert_int_equal(n.ifaces, 0);
-	assert_int_equal(n.config, 0);
-}
-
 static void see_dir(struct watcher_note *n)
 {
 	watcher_see(n, dir);
@@ -596,155 +408,9 @@ static void what_the_engine_says_is_not_believed(void **state)
 	expect_said("9-1.2 1234:5678 1 config 1 usb-storage\n");
 }
 
-static void interface_without_a_name_is_probed(void **state)
-{
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
-	expect_file("bus/usb/drivers_probe", "9-1.2:1.0");
-	expect_file("bus/usb/drivers/usb-storage/bind", "");
-}
-
-static void interface_with_a_driver_is_left_alone(void **state)
-{
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	put_driver(DISK "9-1.2:1.0", "uas");
-	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
-	expect_file("bus/usb/drivers_probe", "");
-}
-
-static void claimed_interface_is_busy_and_holds_up_no_other(void **state)
-{
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	n.ifaces = 3;
-	put_driver(DISK "9-1.2:1.0", "usbfs");
-	assert_int_equal(watcher_rebind(&n, dir, dir), -EBUSY);
-	expect_file("bus/usb/drivers_probe", "9-1.2:1.1");
-}
-
-static void another_device_at_the_place_is_left_alone(void **state)
-{
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	put(DISK "idProduct", "5679\n");
-	assert_int_equal(watcher_rebind(&n, dir, dir), -ENODEV);
-	put(DISK "idProduct", "5678\n");
-	put(DISK "idVendor", NULL);
-	assert_int_equal(watcher_rebind(&n, dir, dir), -ENODEV);
-	expect_file("bus/usb/drivers_probe", "");
-	n.npath = 200;
-	assert_int_equal(watcher_rebind(&n, dir, dir), -ENODEV);
-}
-
-static void configuration_of_before_is_set_first(void **state)
-{
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	n.config = 2;
-	put_driver(DISK "9-1.2:2.0", "");
-	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
-	/* "1\n" before, written over as sysfs would be */
-	expect_file(DISK "bConfigurationValue", "2\n");
-	expect_file("bus/usb/drivers_probe", "9-1.2:2.0");
-}
-
-static void driver_with_a_path_for_a_name_is_not_bound(void **state)
-{
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	put("bus/usb/bind", "");
-	snprintf(n.driver[0], sizeof(n.driver[0]), "usb-storage/../..");
-	assert_int_equal(watcher_rebind(&n, dir, dir), 0);
-	expect_file("bus/usb/bind", "");
-}
-
-/*
- * Only what a rule means, and no hub. A node that is none of usbfs's is what
- * is found here at best: the file was opened then, and closed.
- */
-static void only_what_a_rule_means_is_opened(void **state)
-{
-	static const struct {
-		struct usb_match m;
-		int want;
-	} rows[] = {
-		{{.kind = MATCH_PATH, .bus = 9, .path = {1, 2}, .npath = 2}, 0},
-		{{.kind = MATCH_PATH, .bus = 9, .path = {1, 3}, .npath = 2}, 1},
-		{{.kind = MATCH_PATH, .bus = 8, .path = {1, 2}, .npath = 2}, 1},
-		{{.kind = MATCH_PATH, .bus = 9, .path = {1}, .npath = 1}, 1},
-		{{.kind = MATCH_BELOW, .bus = 9, .path = {1}, .npath = 1}, 0},
-		{{.kind = MATCH_ADDR, .bus = 9, .addr = 5}, 0},
-		{{.kind = MATCH_ADDR, .bus = 9, .addr = 6}, 1},
-		{{.kind = MATCH_ID, .vid = 0x1234, .pid = 0x5678}, 0},
-		{{.kind = MATCH_ID, .vid = 0x1234, .pid = 0x5679}, 1},
-		{{.kind = MATCH_ID,
-		  .vid = 0x1234,
-		  .pid = 0x5678,
-		  .serial = "S 1"},
-		 0},
-		{{.kind = MATCH_ID,
-		  .vid = 0x1234,
-		  .pid = 0x5678,
-		  .serial = "S 2"},
-		 1},
-	};
-	struct watcher_note n = put_disk();
-	static struct watcher_policy p;
-
-	(void)state;
-	put(DISK "serial", "S 1\n");
-	put(DISK "bDeviceClass", "00\n");
-	put("bus/usb/009/005", "");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		p = (struct watcher_policy){.n = 1, .allowed = {rows[i].m}};
-		assert_int_equal(watcher_open_node(&n, &p, dir, dir),
-				 rows[i].want ? -EPERM : -ENODEV);
-	}
-	p = (struct watcher_policy){.n = 0};
-	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -EPERM);
-	p.any = true;
-	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -ENODEV);
-	put(DISK "bDeviceClass", "09\n");
-	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -EPERM);
-	put(DISK "bDeviceClass", NULL);
-	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -EPERM);
-}
-
-/* An address is the device's until it is plugged in again; its port stays. */
-static void address_becomes_a_port(void **state)
-{
-	static struct watcher_policy p = {
-		.n = 1, .allowed = {{.kind = MATCH_ADDR, .bus = 9, .addr = 5}}};
-	struct watcher_note n = put_disk();
-
-	(void)state;
-	put(DISK "bDeviceClass", "00\n");
-	watcher_policy_resolve(&p, &n, dir);
-	assert_int_equal(p.allowed[0].kind, MATCH_PATH);
-	put(DISK "devnum", "7\n");
-	put("bus/usb/009/007", "");
-	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -ENODEV);
-	/* and another device that has the address now is not it */
-	n.path[1] = 3;
-	put("bus/usb/devices/9-1.3/devnum", "5\n");
-	put("bus/usb/devices/9-1.3/idVendor", "1234\n");
-	put("bus/usb/devices/9-1.3/idProduct", "5678\n");
-	put("bus/usb/devices/9-1.3/bDeviceClass", "00\n");
-	watcher_policy_resolve(&p, &n, dir);
-	assert_int_equal(watcher_open_node(&n, &p, dir, dir), -EPERM);
-}
-
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, remove_dir)
 	const struct CMUnitTest tests[] = {
 		TEST(killed_engine_gives_back),
 		TEST(crashed_engine_gives_back),
@@ -760,18 +426,7 @@ int main(void)
 		TEST(watcher_opens_what_it_may),
 		TEST(opener_says_what_is_wrong),
 		TEST(threads_get_their_own_answers),
-		TEST(only_what_a_rule_means_is_opened),
-		TEST(address_becomes_a_port),
-		TEST(driver_of_before_is_bound),
-		TEST(owned_device_is_left_alone),
-		TEST(what_is_noted_is_what_is_there),
 		TEST(what_the_engine_says_is_not_believed),
-		TEST(interface_without_a_name_is_probed),
-		TEST(interface_with_a_driver_is_left_alone),
-		TEST(claimed_interface_is_busy_and_holds_up_no_other),
-		TEST(another_device_at_the_place_is_left_alone),
-		TEST(configuration_of_before_is_set_first),
-		TEST(driver_with_a_path_for_a_name_is_not_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
