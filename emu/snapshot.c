@@ -48,10 +48,13 @@ static void snap_td(struct snap *s, struct xhci *x, struct xhci_td *td)
 		struct td_elem *e =
 			s->reading ? td_add_elem(x, td) : &td->elem[i];
 
-		if (e)
-			snap_elem(s, e);
-		else
+		if (!e) {
 			s->err = -ENOMEM;
+			break;
+		}
+		if (s->reading)
+			*e = (struct td_elem){0};
+		snap_elem(s, e);
 	}
 	SNAP_MAX(s, td->xfer.status, USB_NSTATUS - 1);
 	SNAP(s, td->xfer.length);
