@@ -173,6 +173,9 @@ static void snap_ep(struct snap *s, struct xhci_slot *slot, unsigned dci)
 	if (!ep || s->err)
 		return;
 	SNAP_MAX(s, ep->state, EP_NSTATES - 1);
+	/* with all of them back it is the same which of them are kept */
+	if (ep->drain == DRAIN_DROP)
+		ep->drain = DRAIN_STOP;
 	SNAP_MAX(s, ep->drain, DRAIN_STOP);
 	snap_check(s, ep->state != EP_DISABLED);
 	snap_queue(s, &ep->q);

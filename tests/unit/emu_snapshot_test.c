@@ -165,6 +165,37 @@ static void commands_move_too(void **state)
 	fake_free(f);
 }
 
+/* It is stopped, and has failed: between the event that says so and that of
+ * the command, which is yet to find out. */
+static void a_command_that_comes_too_late_moves_too(void **state)
+{
+	struct fake *f = fake_ready(1);
+	uint64_t at = G_RING(DCI_IN);
+
+	(void)state;
+	f->ev_size = 16;
+	setup_events(f, 3);
+	for (unsigned i = 0; i < 15; i++)
+		at = put(f, at, 0x400000, 1 | 3u << 22,
+			 T(NORMAL) | TRB_C | TRB_IOC);
+	ring_db(f, 1, DCI_IN);
+	for (unsigned i = 0; i < 14; i++)
+		dev_end(&f->dev[1], 0, USB_OK, 1);
+	dev_end(&f->dev[1], 0, USB_STALL, 0); /* there is no room for this */
+	run(f);
+	at = cmd_post(f, 0, 0, T(STOP_EP) | SLOT(1) | EP(DCI_IN));
+	run(f);
+	assert_int_equal(octx_ep_state(f, 1, DCI_IN), EP_RUNNING);
+	ev_drain(f, 3);
+	f->kicked = xhci_run(f->x);
+	assert_int_equal(octx_ep_state(f, 1, DCI_IN), EP_HALTED);
+	xhci_pause(f->x, true);
+	f = moved(f);
+	f->ev_size = 256;
+	assert_int_equal(cmd_result(f, at), CC_CONTEXT_STATE_ERROR);
+	fake_free(f);
+}
+
 /* A request has its time to end; when it must be cancelled it begins anew. */
 static void requests_are_waited_for(void **state)
 {
@@ -449,6 +480,7 @@ int main(void)
 		cmocka_unit_test(a_transfer_goes_on_elsewhere),
 		cmocka_unit_test(events_that_wait_for_room_move_too),
 		cmocka_unit_test(commands_move_too),
+		cmocka_unit_test(a_command_that_comes_too_late_moves_too),
 		cmocka_unit_test(requests_are_waited_for),
 		cmocka_unit_test(streams_move_too),
 		cmocka_unit_test(ports_and_their_devices),
