@@ -71,29 +71,31 @@ soak-plug: $(B)/tests/lib_soak_test
 FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 FUZZ_LINK := -fsanitize=fuzzer
+# what writes their seeds, with what it needs to read recordings
+FUZZ_MORE_emu_fuzz := $(call obj,tests/fuzz/emu_seeds.c \
+	tests/fuzz/emu_seeds_cmd.c tests/fuzz/emu_seeds_state.c \
+	tests/fuzz/emu_recorded.c vmm/record_reader.c vmm/record_block.c \
+	vmm/record_codec.c)
+FUZZ_MORE_lib_fuzz := $(call obj,tests/fuzz/lib_seeds.c)
 define fuzz_rule
 $(B)/fuzz/$(2): $(B)/obj/tests/fuzz/$(2).o $(B)/obj/tests/fuzz/fuzz.o \
-		$(or $(below_$(1)),$(below_lib))
+		$(FUZZ_MORE_$(2)) $(or $(below_$(1)),$(below_lib))
 	@mkdir -p $$(@D)
 	@echo "  LD      $$@"
 	$(Q)$$(CC) $$(LDFLAGS) $$(FUZZ_LINK) -o $$@ $$^ $$(TEST_LIBS) $$(PROG_LIBS) \
 		$$(LIBS)
 # without an engine: it runs what is in fixtures/fuzz
 $(B)/fuzzreplay/$(2): $(B)/obj/tests/fuzz/$(2).o $(B)/obj/tests/fuzz/fuzz.o \
-		$(B)/obj/tests/fuzz/replay.o $(or $(below_$(1)),$(below_lib))
+		$(B)/obj/tests/fuzz/replay.o $(FUZZ_MORE_$(2)) $(or $(below_$(1)),$(below_lib))
 	@mkdir -p $$(@D)
 	@echo "  LD      $$@"
 	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(TEST_LIBS) $$(PROG_LIBS) $$(LIBS)
 endef
 $(foreach t,$(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC)),\
 	$(eval $(call fuzz_rule,$(call layer_of,$(t)),$(t))))
-# where an operation begins; allocations that fail; and what recordings say
-EMU_FUZZ := $(B)/fuzz/emu_fuzz $(B)/fuzzreplay/emu_fuzz
-$(EMU_FUZZ): LDFLAGS += -Wl,--wrap=td_gather $(BENCH_WRAP)
-$(EMU_FUZZ): $(call obj,tests/fuzz/emu_seeds.c tests/fuzz/emu_seeds_cmd.c \
-	tests/fuzz/emu_seeds_state.c \
-	tests/fuzz/emu_recorded.c \
-	vmm/record_reader.c vmm/record_block.c vmm/record_codec.c)
+# where an operation begins, and allocations that fail
+$(B)/fuzz/emu_fuzz $(B)/fuzzreplay/emu_fuzz: LDFLAGS += -Wl,--wrap=td_gather \
+	$(BENCH_WRAP)
 .PHONY: fuzz-build fuzz-replay fuzz fuzz-coverage fuzz-corpus fuzz-afl
 fuzz-replay: $(patsubst fixtures/fuzz/%/,$(B)/fuzzreplay/%,\
 	$(wildcard fixtures/fuzz/*/))

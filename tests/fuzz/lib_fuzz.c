@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/lib_seeds.h"
 #include "tests/lib/gdrv_vx.h"
 
 #define LOW 0x100000ull
@@ -532,4 +533,5 @@ void fuzz_seeds(const char *dir)
 			}
 			fuzz_seed(dir, "scsi", 2 * k + uas_iu, buf, n);
 		}
+	lib_traffic_seeds(dir, NOPTIONS);
 }

@@ -171,22 +171,66 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	return 0;
 }
 
-/* A guest whose driver has its device, with something under way */
-static void guest_seed(const char *dir, unsigned n)
+/* How far a guest's driver has come */
+enum {
+	MOMENT_STARTED,
+	MOMENT_OPENED,
+	MOMENT_CONFIGURED,
+	MOMENT_BUSY,   /* transfers under way, one of them stopped */
+	MOMENT_HALTED, /* the controller, its state saved */
+	MOMENT_ASLEEP, /* and its power gone */
+	NMOMENTS
+};
+
+static void configure(struct gdrv_dev *v, unsigned n)
 {
 	const struct gdrv_epcfg ep[] = {
 		{.dci = 3,
 		 .type = n == 0 ? EPT_INTR_IN : EPT_BULK_IN,
 		 .mps = n == 0 ? 8 : 512,
 		 .max_esit = n == 0 ? 8 : 0,
-		 .interval = 3},
+		 .interval = 3,
+		 .streams = n == 3 ? 3 : 0},
 		{.dci = n == 1 ? 2 : 4, .type = EPT_BULK_OUT, .mps = 512}};
-	uint8_t set[8] = {0, 9, n == 1 ? 3 : 1}, *buf;
+	uint8_t set[8] = {0, 9, n == 1 ? 3 : 1};
+
+	gdrv_control(v, OS_LINUX, set, 0, NULL);
+	gdrv_configure(v, ep, n == 0 ? 1 : 2);
+}
+
+static void busy(struct gdrv *d, struct gdrv_dev *v)
+{
+	for (unsigned dci = 2; dci < 5; dci++) {
+		struct gdrv_trb t[2] = {{.ptr = RAM_GPA,
+					 .len = 100,
+					 .type = TRB_NORMAL,
+					 .flags = TRB_CH},
+					{.ptr = RAM_GPA,
+					 .len = 5000,
+					 .type = TRB_NORMAL,
+					 .flags = TRB_IOC | TRB_ISP}};
+		struct gdrv_ring *r = v->ring[dci];
+		uint32_t td;
+
+		if (v->streams[dci])
+			r = &v->streams[dci]->ring[1];
+		for (unsigned i = 0; r && i < 3; i++)
+			gdrv_post(r, t, 2, &td);
+		if (r)
+			gdrv_doorbell(d, v->slot, dci, v->streams[dci] ? 1 : 0);
+	}
+	gdrv_stop_ep(v, 3);
+}
+
+/* A guest whose driver has its device, with something under way */
+static void guest_seed(const char *dir, unsigned n, unsigned moment)
+{
 	struct gdrv *d = calloc(1, sizeof(*d));
 	struct gdrv_dev *v;
 	struct guestmem gm;
 	struct gdrv_vx e;
 	char opt[128];
+	uint8_t *buf;
 	size_t len;
 
 	if (d == NULL)
@@ -197,17 +241,29 @@ static void guest_seed(const char *dir, unsigned n)
 	    gdrv_init(d, &gdrv_vx_bus, &e, &gm, NULL) != 0 ||
 	    gdrv_start(d) != 0)
 		abort();
-	v = gdrv_open(d, gdrv_port_find(d, 0));
-	if (v == NULL)
-		abort();
-	gdrv_control(v, OS_LINUX, set, 0, NULL);
-	gdrv_configure(v, ep, n == 0 ? 1 : 2);
+	if (moment >= MOMENT_OPENED) {
+		v = gdrv_open(d, gdrv_port_find(d, 0));
+		if (v == NULL)
+			abort();
+		if (moment >= MOMENT_CONFIGURED)
+			configure(v, n);
+		if (moment >= MOMENT_BUSY)
+			busy(d, v);
+	}
 	vxhci_input_key(e.v, 0, 4, true);
 	vxhci_input_key(e.v, 0, 5, true);
+	if (moment >= MOMENT_HALTED) {
+		vxhci_bar_write(e.v, 0x40, 4, 0);
+		gdrv_pump(d);
+		vxhci_bar_write(e.v, 0x40, 4, 1u << 8); /* CSS */
+		gdrv_pump(d);
+	}
+	if (moment == MOMENT_ASLEEP)
+		vxhci_reset(e.v);
 	if (vxhci_snapshot(e.v, 10000, &buf, &len) == 0) {
 		/* where the controller's part begins: at its magic */
 		uint64_t magic = 0x70616e7369636876ull;
-		FILE *f = fuzz_seed_open(dir, "guest", n);
+		FILE *f = fuzz_seed_open(dir, "guest", n + NOPTIONS * moment);
 		struct snap s = {0};
 		const uint8_t *at;
 		size_t part;
@@ -235,6 +291,7 @@ void fuzz_seeds(const char *dir)
 {
 	make_disk();
 	for (unsigned n = 0; n < NOPTIONS; n++)
-		guest_seed(dir, n);
+		for (unsigned moment = 0; moment < NMOMENTS; moment++)
+			guest_seed(dir, n, moment);
 	remove_disk();
 }
