@@ -2,23 +2,27 @@
 /*
  * device.c - a device "vxhci" for QEMU, with libvxhci linked in: preloaded into
  * an unmodified QEMU, whose guests then have the controller with its interrupt
- * pin, which messages to a process beside the VMM cannot be.
+ * pin, which messages to a process beside the VMM cannot be, and in the process
+ * that QEMU's own controllers are in, to be compared with them.
  *
  *   -device '{"driver":"vxhci","addr":"4","option":"30,xhci,keyboard",
- *             "control":"FIFO"}'
+ *             "control":"FIFO","msix":"on"}'
  *
- * Lines in FIFO: `key NAME` is typed on the keyboard; `pin FILE` writes to FILE
- * how often the pin went up and down, and its level.
+ * Without `msix` a guest must use the pin. Lines in FIFO: `key NAME` is typed on
+ * the keyboard; `pin FILE` writes to FILE how often the pin went up and down, and
+ * its level.
  *
- * All of it runs with QEMU's lock of devices: accesses in a VCPU's thread, the
- * rest in the loop of the first one. The pin has changed when vxhci_bar_write()
- * returns.
+ * All of it runs with QEMU's lock of devices: accesses in a VCPU's thread, and
+ * what they bring about before they return, the rest in the loop of the first
+ * one. The pin has changed when vxhci_bar_write() returns.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
@@ -39,12 +43,17 @@
 #define HIGH_MAX 0x7ff00000u
 #define TYPED_MAX 256u
 #define TYPE_AGAIN_NS 20000000u
+#define WORK_ROUNDS 4u
 
 struct linked {
 	struct vxhci *v;      /* owned; NULL: not realized */
 	struct q_object *dev; /* this is a part of it */
 	char *option, *control;
-	int wake_fd, timer_fd, control_fd;
+	bool msix;
+	/* usb_fd: those of physical devices, by epoll(7) */
+	int wake_fd, timer_fd, usb_fd, control_fd;
+	bool timed;        /* the timer is set */
+	atomic_uint fired; /* vectors, a bit each, to be sent */
 	uint64_t up, down;
 	bool level;
 	char line[256];
@@ -82,20 +91,41 @@ static void on_intx(void *opaque, bool level)
 	pci_set_irq(l->dev, level);
 }
 
-static void on_msix(void *opaque, unsigned vector)
-{
-	(void)opaque;
-	(void)vector;
-	die("a message: the guest is to use the pin");
-}
+/* This thread is in the library, and does then what is to be done. */
+static _Thread_local bool inside, woken;
 
 static void on_wake(void *opaque)
 {
 	struct linked *l = opaque;
 	uint64_t one = 1;
 
-	if (write(l->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+	if (inside)
+		woken = true;
+	else if (write(l->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		die("cannot wake");
+}
+
+/* The library is not to be called from here: work() sends it. */
+static void on_msix(void *opaque, unsigned vector)
+{
+	struct linked *l = opaque;
+
+	if (!l->msix)
+		die("a message: the guest is to use the pin");
+	atomic_fetch_or(&l->fired, 1u << vector);
+	on_wake(l);
+}
+
+static void on_fd_watch(void *opaque, int fd, short events)
+{
+	struct linked *l = opaque;
+	struct epoll_event ev = {.events = (uint32_t)events, .data.fd = fd};
+
+	if (events == 0)
+		epoll_ctl(l->usb_fd, EPOLL_CTL_DEL, fd, NULL);
+	else if (epoll_ctl(l->usb_fd, EPOLL_CTL_ADD, fd, &ev) < 0 &&
+		 epoll_ctl(l->usb_fd, EPOLL_CTL_MOD, fd, &ev) < 0)
+		die("cannot watch a device");
 }
 
 static void on_log(void *opaque, enum vxhci_log level, const char *line)
@@ -110,6 +140,7 @@ static const struct vxhci_ops ops = {
 	.wake = on_wake,
 	.log = on_log,
 	.intx = on_intx,
+	.fd_watch = on_fd_watch,
 };
 
 /* The loop. */
@@ -128,25 +159,82 @@ static bool type(struct linked *l)
 	return true;
 }
 
-static void work(void *arg)
+static void set_timer(struct linked *l, uint64_t timeout_ns)
 {
-	struct linked *l = arg;
 	struct itimerspec when = {0};
-	uint64_t timeout_ns, n;
 
-	while (read(l->wake_fd, &n, sizeof(n)) > 0 ||
-	       read(l->timer_fd, &n, sizeof(n)) > 0)
-		;
-	vxhci_dispatch(l->v, &timeout_ns);
-	if (!type(l) && timeout_ns > TYPE_AGAIN_NS)
-		timeout_ns = TYPE_AGAIN_NS;
 	if (timeout_ns != UINT64_MAX) {
 		when.it_value.tv_sec = (time_t)(timeout_ns / 1000000000);
 		when.it_value.tv_nsec = (long)(timeout_ns % 1000000000);
 		if (timeout_ns == 0)
 			when.it_value.tv_nsec = 1;
+	} else if (!l->timed) {
+		return;
 	}
 	timerfd_settime(l->timer_fd, 0, &when, NULL);
+	l->timed = timeout_ns != UINT64_MAX;
+}
+
+static void send_messages(struct linked *l)
+{
+	unsigned fired = atomic_exchange(&l->fired, 0);
+
+	for (unsigned i = 0; fired >> i; i++) {
+		uint64_t addr;
+		uint32_t data;
+		bool masked;
+
+		if (fired >> i & 1 &&
+		    vxhci_msix_entry(l->v, i, &addr, &data, &masked) == 0)
+			address_space_write(address_space_memory, addr, 0,
+					    &data, sizeof(data));
+	}
+}
+
+static void work(struct linked *l)
+{
+	uint64_t timeout_ns;
+
+	for (unsigned i = 0; i < WORK_ROUNDS; i++) {
+		inside = true;
+		woken = false;
+		vxhci_dispatch(l->v, &timeout_ns);
+		inside = false;
+		send_messages(l);
+		if (!woken)
+			break;
+	}
+	if (woken)
+		on_wake(l); /* others have their turn first */
+	if (!type(l) && timeout_ns > TYPE_AGAIN_NS)
+		timeout_ns = TYPE_AGAIN_NS;
+	set_timer(l, timeout_ns);
+}
+
+static void on_wake_fd(void *arg)
+{
+	struct linked *l = arg;
+	uint64_t n;
+
+	if (read(l->wake_fd, &n, sizeof(n)) > 0)
+		work(l);
+}
+
+static void on_timer(void *arg)
+{
+	struct linked *l = arg;
+	uint64_t n;
+
+	if (read(l->timer_fd, &n, sizeof(n)) > 0)
+		work(l);
+}
+
+static void on_usb(void *arg)
+{
+	struct linked *l = arg;
+
+	vxhci_fd_ready(l->v);
+	work(l);
 }
 
 static void tell_pin(struct linked *l, const char *file)
@@ -213,7 +301,12 @@ static void bar_write(void *arg, uint64_t off, uint64_t v, unsigned size)
 {
 	struct linked *l = arg;
 
+	inside = true;
+	woken = false;
 	vxhci_bar_write(l->v, (uint32_t)off, size, v);
+	inside = false;
+	if (woken)
+		work(l);
 }
 
 static const struct q_region_ops bar_ops = {
@@ -285,9 +378,11 @@ static int open_fds(struct linked *l)
 	l->timer_fd =
 		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	/* for writing too: there is always a writer, so it never ends */
+	l->usb_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->control_fd = open(l->control ? l->control : "/dev/null",
 			     O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (l->wake_fd < 0 || l->timer_fd < 0 || l->control_fd < 0)
+	if (l->wake_fd < 0 || l->timer_fd < 0 || l->usb_fd < 0 ||
+	    l->control_fd < 0)
 		return -errno;
 	return 0;
 }
@@ -317,8 +412,9 @@ static void realize(struct q_object *dev, struct q_error **err)
 			      VXHCI_BAR0_SIZE);
 	pci_register_bar(dev, 0, BAR_MEMORY_64, l->region);
 	qemu_register_reset(on_reset, l);
-	qemu_set_fd_handler(l->wake_fd, work, NULL, l);
-	qemu_set_fd_handler(l->timer_fd, work, NULL, l);
+	qemu_set_fd_handler(l->wake_fd, on_wake_fd, NULL, l);
+	qemu_set_fd_handler(l->timer_fd, on_timer, NULL, l);
+	qemu_set_fd_handler(l->usb_fd, on_usb, NULL, l);
 	if (l->control)
 		qemu_set_fd_handler(l->control_fd, on_control, NULL, l);
 	work(l);
@@ -338,8 +434,15 @@ static void set_control(struct q_object *o, const char *v, struct q_error **err)
 	linked_of(o)->control = strdup(v);
 }
 
+static void set_msix(struct q_object *o, const char *v, struct q_error **err)
+{
+	(void)err;
+	linked_of(o)->msix = strcmp(v, "on") == 0;
+}
+
 static void instance_init(struct q_object *o)
 {
+	object_property_add_str(o, "msix", NULL, set_msix);
 	object_property_add_str(o, "option", NULL, set_option);
 	object_property_add_str(o, "control", NULL, set_control);
 }

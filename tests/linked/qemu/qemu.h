@@ -95,6 +95,8 @@ WEAK void memory_region_init_io(void *region, struct q_object *owner,
 /* Where @at is in this process, and how much from there on, up to *@len. */
 WEAK void *address_space_map(void *as, uint64_t at, uint64_t *len, bool write,
 			     uint64_t attrs);
+WEAK uint32_t address_space_write(void *as, uint64_t at, uint64_t attrs,
+				  const void *from, uint64_t len);
 extern WEAK char address_space_memory[];
 
 /* The loop of QEMU's first thread, and the lock of all devices. */
