@@ -129,7 +129,8 @@ $(B)/rig/%: $(B)/obj/tests/rig/%.o
 .SECONDARY: $(B)/obj/tests/rig/fewvec.o
 .PHONY: host-programs check-host
 .SECONDARY: $(patsubst %,$(B)/obj/tests/host/%.o,$(HOST_STATIC) $(HOST_LINKED))
-host-programs: $(addprefix $(B)/hostrig/static/,$(HOST_STATIC)) \
+host-programs: $(B)/linked/qemu.so \
+	$(addprefix $(B)/hostrig/static/,$(HOST_STATIC)) \
 	$(addprefix $(B)/hostrig/linked/,$(HOST_LINKED))
 
 # bhyve's device model, with a bhyve of fakes

@@ -13,7 +13,7 @@ TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/guest.sh"
 
 B=${B:-build}
-KERNEL=${HOST_L1_KERNEL:-6.1} CPUS=2 MEM=4096
+KERNEL=${HOST_L1_KERNEL:-6.1} CPUS=${HOST_CPUS:-2} MEM=4096
 L2_KERNEL=${HOST_L2_KERNEL:-6.1}
 TIMEOUT=${HOST_TIMEOUT:-3600}
 : "${VXHCI_ACCEL:=$(guest_accel)}"
@@ -69,6 +69,7 @@ share_l2() {
 # --- what L1 may ask of this machine
 
 # Shows nothing, but QEMU must not wait for someone to read its monitor.
+
 host_drain() {
 	timeout "$TIMEOUT" cat <&6 >"$WORK/mon.log" 2>/dev/null &
 	echo $! >"$WORK/drain.pid"
@@ -211,7 +212,7 @@ case $B in /*) bin=$B/hostrig ;; esac
 unset MAKEFLAGS MAKELEVEL
 make -s -C "$TOP" B="$B" host-programs || exit 1
 cp "$VXHCI" "$SHARE/vxhci" || exit 1
-cp "$bin/"*/* "$SHARE/" || exit 1
+cp "$bin/"*/* "${bin%/hostrig}/linked/qemu.so" "$SHARE/" || exit 1
 cp "$TOP"/tests/host/*.sh "$TOP/tests/rig/no-io-uring.pl" "$SHARE/"
 share_l2 || exit 1
 qemu=$("$TOP/tests/rig/qemu.sh") || exit 1

@@ -10,8 +10,9 @@ PATIENCE=${PATIENCE:-5}
 # --- devices
 
 # Buses by name: HX2 HX3 (of QEMU's controller, USB 2 and USB 3), V2 V3 (of
-# vhci_hcd), D2 D3 and E2 E3 (of two dummy_hcd, on which a gadget may be put).
-# D2, D3 and the first ports of V2, V3 are for vxhci, the others for QEMU.
+# vhci_hcd), D2 D3, E2 E3 and F2 F3 (of three dummy_hcd, on which a gadget may
+# be put). D2, D3 and the first ports of V2, V3 are for vxhci, F2 and F3 for one
+# that is linked into QEMU, the others for QEMU.
 bus_of() { # DEVICE SPEED - the bus with that speed below it
 	for bus_d in /sys/bus/usb/devices/usb*; do
 		case $(readlink -f "$bus_d") in *"$1"*) ;; *) continue ;; esac
@@ -24,7 +25,7 @@ bus_of() { # DEVICE SPEED - the bus with that speed below it
 l1_devices() {
 	modprobe xhci_pci && modprobe usbmon
 	modprobe xhci_pci_renesas 2>/dev/null
-	modprobe dummy_hcd is_super_speed=Y num=2 && modprobe libcomposite ||
+	modprobe dummy_hcd is_super_speed=Y num=3 && modprobe libcomposite ||
 		return 1
 	modprobe usb_f_ss_lb && modprobe vhci_hcd || return 1
 	for m in sd_mod uas usbhid hid_generic evdev; do modprobe $m; done
@@ -36,7 +37,9 @@ l1_devices() {
 	D2=$(bus_of dummy_hcd.0 480) D3=$(bus_of dummy_hcd.0 5000)
 	V2=$(bus_of vhci_hcd.0 480) V3=$(bus_of vhci_hcd.0 5000)
 	E2=$(bus_of dummy_hcd.1 480) E3=$(bus_of dummy_hcd.1 5000)
-	[ -n "$HX2$HX3" ] && [ -n "$D3" ] && [ -n "$E3" ] && gadget_make
+	F2=$(bus_of dummy_hcd.2 480) F3=$(bus_of dummy_hcd.2 5000)
+	[ -n "$HX2$HX3" ] && [ -n "$D3" ] && [ -n "$E3" ] && [ -n "$F3" ] &&
+		gadget_make
 }
 # The Linux gadget zero, as g_zero makes it.
 gadget_make() {
@@ -119,7 +122,9 @@ l2_start() {
 	l2_t0=$(now)
 	l2_accel=$(l2_accel)
 	case $l2_accel in kvm) l2_cpu=host ;; *) l2_cpu=qemu64 ;; esac
-	/w/no-io-uring.pl "$QEMU" -nodefaults -no-user-config -display none -no-reboot \
+	l2_preload=
+	case $* in *'"driver":"vxhci"'*) l2_preload=/w/qemu.so ;; esac
+	LD_PRELOAD=$l2_preload /w/no-io-uring.pl "$QEMU" -nodefaults -no-user-config -display none -no-reboot \
 		-machine q35,memory-backend=mem,vmport=off,hpet=off \
 		-accel "$l2_accel" -cpu $l2_cpu \
 		-smp 1 -m 512 \
@@ -220,7 +225,8 @@ must() {
 }
 
 # --- a session: vxhci with all there is, and an L2 that is alive. Most cases
-# share it. `session qx`: L2 has QEMU's own controller, too.
+# share it. `session qx`: L2 has QEMU's own controller, too, and in the same
+# process vxhci's, linked.
 
 slot_all() {
 	slot_opts="30,xhci,usb2=15,usb3=15,bus=$D2,port=1,bus=$D3,port=1"
@@ -248,7 +254,8 @@ session() {
 	fi
 	L2_HAS_QX=
 	if [ "${1:-}" = qx ]; then
-		set -- -device qemu-xhci,id=qx
+		set -- -device qemu-xhci,id=qx \
+			-device '{"driver":"vxhci","msix":"on","option":"31,xhci,bus='$F2',port=1,bus='$F3',port=1"}'
 		L2_HAS_QX=1
 	else
 		set --
