@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hostusb/owner.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,6 +15,8 @@
 #include "hostusb/discover.h"
 
 #define NDIRS 4u
+#define SYSTEM_DIR 1u  /* of those: root made it, whosever it is */
+#define SHARED_DIRS 2u /* the first ones: folders of users are in them */
 #define MAX_NAME 128u
 #define MAX_TRIES 16u
 
@@ -61,21 +64,47 @@ int owner_folder(unsigned n, char *buf, size_t len)
 }
 
 /*
- * Open folder @dir. Nobody but root and us may make files there: a claim in a
- * folder of somebody else's says nothing.
+ * Open folder @name of @at. Nobody but root, us and user @uid may make files
+ * there: a claim in a folder of anybody else's says nothing.
  */
-static int open_folder(const char *dir)
+static int open_folder(int at, const char *name, uid_t uid)
 {
 	struct stat st;
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = openat(at, name,
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && (!st.st_uid || st.st_uid == geteuid()) &&
+	if (fstat(fd, &st) == 0 &&
+	    (!st.st_uid || st.st_uid == geteuid() || st.st_uid == uid) &&
 	    !(st.st_mode & S_IWOTH))
 		return fd;
 	close(fd);
 	return -EPERM;
+}
+
+/* Open the @n-th folder. Where only root can make it root knows whose it is. */
+static int open_base(unsigned n, const char *dir)
+{
+	struct stat st;
+	uid_t uid = geteuid();
+
+	if (n == SYSTEM_DIR && lstat(dir, &st) == 0)
+		uid = st.st_uid;
+	return open_folder(AT_FDCWD, dir, uid);
+}
+
+/* "1000": the folder of that user, or false */
+static bool is_user(const char *name, uid_t *ret_uid)
+{
+	unsigned long n;
+	char *end;
+
+	if (name[0] < '0' || name[0] > '9')
+		return false;
+	n = strtoul(name, &end, 10);
+	*ret_uid = (uid_t)n;
+	return !*end && *ret_uid == n;
 }
 
 static void lock_name(const struct usb_info *i, char *buf, size_t len)
@@ -140,40 +169,98 @@ static int write_owner(int fd, const char *owner)
 	return pwrite(fd, line, len, 0) == (ssize_t)len ? 0 : -EIO;
 }
 
-bool owner_find(const struct usb_info *i, char *who, size_t wholen)
+static bool same_file(int fd, const struct stat *st)
+{
+	struct stat s;
+
+	return st && fstat(fd, &s) == 0 && s.st_dev == st->st_dev &&
+	       s.st_ino == st->st_ino;
+}
+
+/* Is file @name of folder @at locked? @mine, if not NULL, does not count. */
+static bool find_at(int at, const char *name, const struct stat *mine,
+		    char *who, size_t wholen)
+{
+	int fd = openat(at, name,
+			O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found = !same_file(fd, mine) && is_locked(fd);
+	if (found)
+		read_owner(fd, who, wholen);
+	close(fd);
+	return found;
+}
+
+/* The same in the folders of users in @at, which is closed */
+static bool find_below(int at, const char *name, const struct stat *mine,
+		       char *who, size_t wholen)
+{
+	DIR *d = fdopendir(at);
+	bool found = false;
+	struct dirent *e;
+	uid_t uid;
+
+	if (!d) {
+		close(at);
+		return false;
+	}
+	while (!found && (e = readdir(d))) {
+		int fd;
+
+		if (!is_user(e->d_name, &uid))
+			continue;
+		fd = open_folder(at, e->d_name, uid);
+		if (fd < 0)
+			continue;
+		found = find_at(fd, name, mine, who, wholen);
+		close(fd);
+	}
+	closedir(d);
+	return found;
+}
+
+static bool find_other(const struct usb_info *i, const struct stat *mine,
+		       char *who, size_t wholen)
 {
 	char dir[PATH_MAX], name[64];
 	bool found = false;
 
 	lock_name(i, name, sizeof(name));
 	for (unsigned n = 0; n < NDIRS && !found; n++) {
-		int at, fd;
+		int at;
 
 		if (!folder(n, dir, sizeof(dir)))
 			continue;
-		at = open_folder(dir);
+		at = open_base(n, dir);
 		if (at < 0)
 			continue;
-		fd = openat(at, name,
-			    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		close(at);
-		if (fd < 0)
-			continue;
-		found = is_locked(fd);
-		if (found)
-			read_owner(fd, who, wholen);
-		close(fd);
+		found = find_at(at, name, mine, who, wholen);
+		if (!found && n < SHARED_DIRS)
+			found = find_below(at, name, mine, who, wholen);
+		else
+			close(at);
 	}
 	return found;
 }
 
-/* Is @fd still what is at @path? Its last owner may just have removed it. */
+bool owner_find(const struct usb_info *i, char *who, size_t wholen)
+{
+	return find_other(i, NULL, who, wholen);
+}
+
+/*
+ * Is @fd still what is at @path, and there only? Its last owner may just have
+ * removed it; who has the folder may have put another file there.
+ */
 static bool is_current(int fd, const char *path)
 {
-	struct stat a, b;
+	struct stat st;
 
-	return fstat(fd, &a) == 0 && lstat(path, &b) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_nlink == 1 && same_file(fd, &st);
 }
 
 /* Lock the file at @path. Returns its descriptor, -EBUSY or -errno. */
@@ -205,21 +292,15 @@ static int lock_file(const char *path, char *who, size_t wholen)
 	return -EAGAIN;
 }
 
-/* Claim in folder @dir, which is made if it is not there */
+/* Claim in folder @dir */
 static int claim_in(const char *dir, const char *name, const char *owner,
 		    char *who, size_t wholen, struct owner_claim *c)
 {
-	int at, err;
+	int err;
 
 	if (snprintf(c->path, sizeof(c->path), "%s/%s", dir, name) >=
 	    (int)sizeof(c->path))
 		return -ENAMETOOLONG;
-	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
-		return -errno;
-	at = open_folder(dir);
-	if (at < 0)
-		return at;
-	close(at);
 	c->fd = lock_file(c->path, who, wholen);
 	if (c->fd < 0)
 		return c->fd;
@@ -231,12 +312,39 @@ static int claim_in(const char *dir, const char *name, const char *owner,
 	return err;
 }
 
+/* Claim in the @n-th folder, which is made, or in our own in it. */
+static int claim_nth(unsigned n, const char *name, const char *owner, char *who,
+		     size_t wholen, struct owner_claim *c)
+{
+	char dir[PATH_MAX], own[PATH_MAX + 16];
+	int at, err;
+
+	if (!folder(n, dir, sizeof(dir)))
+		return -ENOENT;
+	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+		return -errno;
+	at = open_base(n, dir);
+	if (at < 0)
+		return at;
+	close(at);
+	err = claim_in(dir, name, owner, who, wholen, c);
+	if (!err || err == -EBUSY || n >= SHARED_DIRS)
+		return err;
+	snprintf(own, sizeof(own), "%s/%lu", dir, (unsigned long)geteuid());
+	at = open_folder(AT_FDCWD, own, geteuid());
+	if (at < 0)
+		return err;
+	close(at);
+	return claim_in(own, name, owner, who, wholen, c);
+}
+
 int owner_claim(const struct usb_info *i, const char *owner, char *who,
 		size_t wholen, struct owner_claim **ret)
 {
-	char dir[PATH_MAX], name[64];
 	struct owner_claim *c;
-	int err = -EACCES;
+	int err = -EACCES, e;
+	struct stat mine;
+	char name[64];
 
 	if (owner_find(i, who, wholen))
 		return -EBUSY;
@@ -244,19 +352,50 @@ int owner_claim(const struct usb_info *i, const char *owner, char *who,
 	if (!c)
 		return -ENOMEM;
 	lock_name(i, name, sizeof(name));
-	for (unsigned n = 0; n < NDIRS; n++) {
+	for (unsigned n = 0; n < NDIRS && err && err != -EBUSY; n++) {
+		e = claim_nth(n, name, owner, who, wholen, c);
+		err = e == -ENOENT ? err : e;
+	}
+	if (err) {
+		free(c);
+		return err;
+	}
+	/* who did the same in another folder meanwhile sees this, or is seen */
+	if (fstat(c->fd, &mine) == 0 && find_other(i, &mine, who, wholen)) {
+		owner_release(c);
+		return -EBUSY;
+	}
+	*ret = c;
+	return 0;
+}
+
+int owner_user_folder(uid_t uid, gid_t gid)
+{
+	char dir[PATH_MAX], own[PATH_MAX + 16];
+	int at, fd, err = 0;
+
+	for (unsigned n = 0; n < SHARED_DIRS; n++) {
 		if (!folder(n, dir, sizeof(dir)))
 			continue;
-		err = claim_in(dir, name, owner, who, wholen, c);
-		if (!err) {
-			*ret = c;
-			return 0;
+		if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+			return -errno;
+		at = open_base(n, dir);
+		if (at < 0)
+			return at;
+		snprintf(own, sizeof(own), "%lu", (unsigned long)uid);
+		if (mkdirat(at, own, 0755) != 0 && errno != EEXIST)
+			err = -errno;
+		fd = err ? -1 : open_folder(at, own, uid);
+		if (fd >= 0) {
+			err = fchown(fd, uid, gid) == 0 ? 0 : -errno;
+			close(fd);
+		} else if (!err) {
+			err = fd;
 		}
-		if (err == -EBUSY)
-			break;
+		close(at);
+		return err;
 	}
-	free(c);
-	return err;
+	return -ENOENT;
 }
 
 void owner_release(struct owner_claim *c)

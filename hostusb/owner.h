@@ -6,11 +6,16 @@
  *
  * The files are in the first of these that can be used: $RUNTIME_DIRECTORY
  * (systemd), /run/vxhci (/var/run/vxhci where there is no /run),
- * $XDG_RUNTIME_DIR/vxhci, /tmp/vxhci-UID. All of them are looked into for
- * other owners. Any thread; reads and writes small files.
+ * $XDG_RUNTIME_DIR/vxhci, /tmp/vxhci-UID. In the first two there may be a
+ * folder UID for a user who may not write there, which root makes
+ * (owner_user_folder()). All of them are looked into for other owners, and in
+ * the first two the folders of all users. Any thread; reads and writes small
+ * files.
  */
 #ifndef HOSTUSB_OWNER_H
 #define HOSTUSB_OWNER_H
+
+#include <sys/types.h>
 
 #include "hostusb/info.h"
 
@@ -27,6 +32,12 @@ int owner_claim(const struct usb_info *i, const char *owner, char *who,
 		size_t wholen, struct owner_claim **ret);
 /* Give it back. NULL is allowed. */
 void owner_release(struct owner_claim *c);
+
+/*
+ * owner_user_folder - before root becomes user @uid: the folder where the
+ * claims that this user makes are seen by everybody. 0 or -errno.
+ */
+int owner_user_folder(uid_t uid, gid_t gid);
 
 /* Is it claimed? Takes nothing itself. Fills @who as above if so. */
 bool owner_find(const struct usb_info *i, char *who, size_t wholen);

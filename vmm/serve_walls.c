@@ -4,6 +4,7 @@
  * there is gives its own up, in a handler of a signal (libusb has a thread, a
  * capture another). Those that come later inherit.
  */
+#include "hostusb/owner.h"
 #include "vmm/serve_walls.h"
 
 #include <dirent.h>
@@ -165,6 +166,7 @@ static int change_user(const struct walls_opts *o, struct walls *w, char *err,
 		       size_t errlen)
 {
 	struct passwd *p;
+	int r;
 
 	w->stands[WALL_USER] = geteuid() != 0;
 	if (!o->user) {
@@ -181,6 +183,15 @@ static int change_user(const struct walls_opts *o, struct walls *w, char *err,
 	}
 	if (p->pw_uid == geteuid())
 		return 0;
+	/* else other users would not see which devices are in use */
+	r = o->devices ? owner_user_folder(p->pw_uid, p->pw_gid) : 0;
+	if (r < 0) {
+		snprintf(err, errlen,
+			 "--user %s: a folder for it in /run/vxhci: %s: only "
+			 "root can make one",
+			 o->user, strerror(-r));
+		return -EINVAL;
+	}
 	if (setgroups(0, NULL) != 0 || initgroups(o->user, p->pw_gid) != 0 ||
 	    setresgid(p->pw_gid, p->pw_gid, p->pw_gid) != 0 ||
 	    setresuid(p->pw_uid, p->pw_uid, p->pw_uid) != 0) {

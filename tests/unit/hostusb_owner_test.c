@@ -13,7 +13,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -234,6 +237,151 @@ static void links_are_not_followed(void **state)
 	owner_release(a);
 }
 
+/* Of many who claim it at once one has it, and never two. */
+static void only_one_of_many_at_once(void **state)
+{
+	enum { N = 4, ROUNDS = 200 };
+	struct {
+		atomic_uint ready, have, most, got, done;
+	} *sh = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid[N];
+
+	(void)state;
+	assert_ptr_not_equal(sh, MAP_FAILED);
+	for (unsigned k = 0; k < N; k++) {
+		pid[k] = fork();
+		assert_true(pid[k] >= 0);
+		if (pid[k] > 0)
+			continue;
+		for (unsigned r = 1; r <= ROUNDS; r++) {
+			struct owner_claim *a;
+			char who[64];
+
+			sh->ready++;
+			while (sh->ready < r * N)
+				sched_yield();
+			if (owner_claim(&disk, "me", who, 64, &a) == 0) {
+				if (++sh->have > 1)
+					sh->most = 2;
+				sh->got++;
+				sched_yield();
+				sh->have--;
+				owner_release(a);
+			}
+			/* all have tried */
+			sh->done++;
+			while (sh->done < r * N)
+				sched_yield();
+		}
+		_exit(0);
+	}
+	for (unsigned k = 0; k < N; k++)
+		assert_int_equal(waitpid(pid[k], NULL, 0), pid[k]);
+	assert_int_equal(sh->ready, N * ROUNDS);
+	assert_int_not_equal(sh->most, 2);
+	assert_true(sh->got >= ROUNDS / 2);
+	munmap(sh, 4096);
+}
+
+/* A process of another user that claims, or tries to: what came of it */
+static pid_t start_user(uid_t uid, const char *name, int *ret_fd)
+{
+	struct owner_claim *a;
+	char who[64] = "";
+	int fds[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (setresuid(uid, uid, uid) == 0 &&
+		    owner_claim(&disk, name, who, sizeof(who), &a) == 0)
+			strcpy(who, "mine");
+		if (write(fds[1], who, sizeof(who)) > 0)
+			for (;;)
+				pause();
+		_exit(1);
+	}
+	close(fds[1]);
+	*ret_fd = fds[0];
+	return pid;
+}
+
+static void expect_user(uid_t uid, const char *name, const char *want)
+{
+	char who[64];
+	int fd;
+	pid_t pid = start_user(uid, name, &fd);
+
+	assert_int_equal(read(fd, who, sizeof(who)), sizeof(who));
+	assert_string_equal(who, want);
+	close(fd);
+	kill_owner(pid);
+}
+
+/* `vxhci serve --user`: who it is does not matter. */
+static void other_users_claims_are_seen(void **state)
+{
+	static const uid_t users[] = {65533, 65534, 0};
+	struct stat st;
+	char dir[96];
+
+	(void)state;
+	if (geteuid() != 0 || chown(run_dir, 0, 0) != 0)
+		skip();
+	assert_int_equal(chmod(run_dir, 0755), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(owner_user_folder(users[i], users[i]), 0);
+		snprintf(dir, sizeof(dir), "%s/%u", run_dir, users[i]);
+		assert_int_equal(stat(dir, &st), 0);
+		assert_int_equal(st.st_uid, users[i]);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		char who[64], name[32];
+		int fd;
+		pid_t pid;
+
+		snprintf(name, sizeof(name), "a serve of user %u", users[i]);
+		pid = start_user(users[i], name, &fd);
+		assert_int_equal(read(fd, who, sizeof(who)), sizeof(who));
+		assert_string_equal(who, "mine");
+		close(fd);
+		for (unsigned k = 0; k < 3; k++)
+			expect_user(users[k], "another", name);
+		kill_owner(pid);
+	}
+}
+
+/* What a user puts into another's folder, or one of its own, claims nothing. */
+static void made_up_folders_are_not_looked_into(void **state)
+{
+	char dir[96], own[96], who[64];
+	struct owner_claim *a, *b;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/%u", run_dir, geteuid());
+	assert_int_equal(mkdir(dir, 0755), 0);
+	setenv("RUNTIME_DIRECTORY", dir, 1);
+	assert_int_equal(owner_claim(&disk, "x", who, 64, &a), 0);
+	setenv("RUNTIME_DIRECTORY", run_dir, 1);
+	assert_true(owner_find(&disk, who, sizeof(who)));
+	assert_string_equal(who, "x");
+	/* all may write there */
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_false(owner_find(&disk, who, sizeof(who)));
+	assert_int_equal(chmod(dir, 0755), 0);
+	/* it is not a user's */
+	snprintf(own, sizeof(own), "%s/12x", run_dir);
+	assert_int_equal(rename(dir, own), 0);
+	assert_false(owner_find(&disk, who, sizeof(who)));
+	assert_int_equal(owner_claim(&disk, "y", who, 64, &b), 0);
+	owner_release(b);
+	assert_int_equal(rename(own, dir), 0);
+	owner_release(a);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -245,6 +393,9 @@ int main(void)
 		TEST(folder_that_all_may_write_is_not_used),
 		TEST(names_of_owners_are_made_safe),
 		TEST(links_are_not_followed),
+		TEST(only_one_of_many_at_once),
+		TEST(other_users_claims_are_seen),
+		TEST(made_up_folders_are_not_looked_into),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
