@@ -62,6 +62,7 @@ struct fake {
 	void (*on_get)(void);
 	/* a control endpoint may share its address with a bulk one */
 	bool lenient;
+	bool round; /* memory at both ends of the address space */
 	int holds;
 	uint64_t now, timer_at;
 	unsigned kicks, msgs[XHCI_NINTRS], pin_edges, logs, pmes;
@@ -94,7 +95,13 @@ static int fake_mem_get(void *host, uint64_t gpa, size_t len, bool write,
 	f->accesses++;
 	if (f->on_get)
 		f->on_get();
-	if (gpa < MEM_LOW || gpa >= MEM_SIZE)
+	if (f->round && gpa >= UINT64_MAX - 4095) {
+		left = (size_t)(UINT64_MAX - gpa) + 1;
+		ret->len = len < left ? len : left;
+		ret->base = ret->hold = f->mem;
+		return 0;
+	}
+	if ((gpa < MEM_LOW && !f->round) || gpa >= MEM_SIZE)
 		return -EFAULT;
 	if (f->hole && gpa / 4096 == f->hole / 4096)
 		return -EFAULT;

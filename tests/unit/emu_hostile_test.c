@@ -166,6 +166,26 @@ static void ring_outside_memory(void **state)
 	}
 }
 
+/* A buffer that ends behind the last address does not go on at the first. */
+static void buffer_over_the_last_address(void **state)
+{
+	static const uint32_t lens[] = {17, 64, 65536};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct fake *f = fake_ready(1);
+
+		f->round = true;
+		put(f, G_RING(DCI_OUT), ~0ull << 4, lens[i],
+		    T(NORMAL) | TRB_C | TRB_IOC);
+		ring_db(f, 1, DCI_OUT);
+		assert_int_equal(EV_CC(xfer_event(f, 0)), CC_TRB_ERROR);
+		assert_int_equal(octx_ep_state(f, 1, DCI_OUT), EP_ERROR);
+		assert_int_equal(f->dev[1].submits, 0);
+		fake_free(f);
+	}
+}
+
 /* The structures of commands, at addresses where there is nothing */
 static void contexts_outside_memory(void **state)
 {
@@ -383,6 +403,7 @@ int main(void)
 		cmocka_unit_test(td_of_131072_trbs),
 		cmocka_unit_test(endless_no_ops_leave_room_for_others),
 		cmocka_unit_test(ring_outside_memory),
+		cmocka_unit_test(buffer_over_the_last_address),
 		cmocka_unit_test(contexts_outside_memory),
 		cmocka_unit_test(read_only_memory),
 		cmocka_unit_test(structures_that_are_each_other),

@@ -155,6 +155,32 @@ static void bytes_in_flight_are_limited(void **state)
 	fake_free(f);
 }
 
+/* One ring does not have all of them. */
+static void bytes_of_a_ring_are_limited(void **state)
+{
+	enum { NTDS = 16, TRBS = 16 };
+	const uint32_t td_bytes = TRBS * 65536;
+	struct fake *f = fake_ready(1);
+	uint64_t at = RING, most = EPQ_MAX_BYTES + td_bytes;
+	unsigned done = 0;
+
+	(void)state;
+	put(f, G_RING(DCI_OUT), RING, 0, T(LINK) | TRB_C);
+	for (unsigned i = 0; i < NTDS * TRBS; i++)
+		at = put(f, at, BUF, 65536,
+			 T(NORMAL) | TRB_C |
+				 (i % TRBS < TRBS - 1 ? TRB_CH : 0));
+	ring_db(f, 1, DCI_OUT);
+	assert_in_range(xhci_bytes_in_flight(f->x), EPQ_MAX_BYTES, most - 1);
+	for (; f->dev[1].nheld; done++) {
+		dev_end(&f->dev[1], 0, USB_OK, td_bytes);
+		run(f);
+		assert_true(xhci_bytes_in_flight(f->x) < most);
+	}
+	assert_int_equal(done, NTDS);
+	fake_free(f);
+}
+
 /* TDs as long as can be: their records are limited too. */
 static void records_of_long_tds_are_limited(void **state)
 {
@@ -249,6 +275,7 @@ int main(void)
 		cmocka_unit_test(transfers_in_flight_are_limited),
 		cmocka_unit_test(cancels_are_limited),
 		cmocka_unit_test(bytes_in_flight_are_limited),
+		cmocka_unit_test(bytes_of_a_ring_are_limited),
 		cmocka_unit_test(records_of_long_tds_are_limited),
 		cmocka_unit_test(no_allocation_once_warm),
 		cmocka_unit_test(rings_take_turns),

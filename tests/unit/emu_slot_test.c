@@ -165,6 +165,24 @@ static void slot_ids_out_of_range(void **state)
 	fake_free(f);
 }
 
+/* Whatever lies behind the slots is none: all of it says that it is one. */
+static void nothing_lies_behind_the_last_slot(void **state)
+{
+	const size_t len = sizeof(struct xhci) + 256 * sizeof(struct xhci_slot);
+	struct xhci *x = malloc(len);
+
+	(void)state;
+	assert_non_null(x);
+	memset(x, SLOT_ENABLED, len);
+	for (unsigned id = 0; id < 256; id++) {
+		bool is_one = id >= 1 && id <= XHCI_MAX_SLOTS;
+
+		assert_ptr_equal(slot_get(x, id),
+				 is_one ? &x->slot[id - 1] : NULL);
+	}
+	free(x);
+}
+
 /* Enable Slot gives each id once, up to MaxSlotsEn, then No Slots. */
 static void enable_slot_up_to_max_slots_en(void **state)
 {
@@ -421,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_command_in_every_slot_state),
 		cmocka_unit_test(slot_ids_out_of_range),
+		cmocka_unit_test(nothing_lies_behind_the_last_slot),
 		cmocka_unit_test(enable_slot_up_to_max_slots_en),
 		cmocka_unit_test(address_device_input),
 		cmocka_unit_test(address_device_output),
