@@ -80,8 +80,8 @@ while IFS= read -r row; do
 		case $what in FAILED*) fail "$ref $what" ;; esac
 	done
 done <<ROWS
-$(grep -E '^\| (T|PT|DT|CVE|FreeBSD)-' "$list")
+$(grep -E '^\| (T|PT|DT|CVE|FreeBSD|ACRN)-' "$list")
 ROWS
 [ "$named" -ge 100 ] || fail "only $named tests are named"
-echo "$rows hazards, $(grep -cE '^\| (CVE|FreeBSD)-' "$list") published faults, $named tests"
+echo "$rows hazards, $(grep -cE '^\| (CVE|FreeBSD|ACRN)-' "$list") published faults, $named tests"
 exit $bad

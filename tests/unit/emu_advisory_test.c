@@ -428,6 +428,69 @@ static void cve_2020_2742_and_8874(void **state)
 	fake_free(f);
 }
 
+/*
+ * A ring whose next TRB is nowhere: where the ring begins, behind a Link, after
+ * Set TR Dequeue Pointer, on the command ring
+ */
+static void cve_2021_36146(void **state)
+{
+	static const uint64_t nowhere[] = {0, MEM_SIZE, 1ull << 45,
+					   ~(uint64_t)0xfff};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct fake *f = fake_ready(1);
+
+		put(f, G_RING(DCI_IN), nowhere[i], 0, T(LINK) | TRB_C);
+		ring_db(f, 1, DCI_IN);
+		assert_int_equal(EV_CC(xfer_event(f, 0)), CC_TRB_ERROR);
+		assert_int_equal(octx_ep_state(f, 1, DCI_IN), EP_ERROR);
+		assert_int_equal(cmd(f, nowhere[i] | 1, 0,
+				     T(SET_TR_DEQ) | SLOT(1) | EP(DCI_IN)),
+				 CC_SUCCESS);
+		ring_db(f, 1, DCI_IN);
+		assert_int_equal(octx_ep_state(f, 1, DCI_IN), EP_ERROR);
+		/* the others go on */
+		put(f, G_RING(DCI_OUT), BUF, 4, T(NORMAL) | TRB_C | TRB_IOC);
+		ring_db(f, 1, DCI_OUT);
+		assert_int_equal(f->dev[1].submits, 1);
+		assert_false(dead(f));
+		dev_end_all(&f->dev[1], USB_OK);
+		fake_free(f);
+		f = fake_new();
+		start(f);
+		put(f, G_CMD, nowhere[i], 0, T(LINK) | TRB_C);
+		wr(f, OFF_DB, 0);
+		run(f);
+		assert_true(dead(f));
+		fake_free(f);
+	}
+}
+
+/* A request that has bytes and no place for them */
+static void acrn_3612(void **state)
+{
+	static const uint8_t types[] = {0x00, 0x80, 0x21, 0xa1};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct fake *f = fake_ready(1);
+		uint64_t at = G_RING(1);
+
+		at = put(f, at, types[i] | 6u << 8 | 18ull << 48, 8,
+			 T(SETUP) | TRB_C | TRB_IDT | 3u << 16);
+		put(f, at, 0, 0, T(STATUS) | TRB_C | TRB_IOC);
+		ring_db(f, 1, 1);
+		if (f->dev[1].nheld) { /* then without a byte */
+			assert_int_equal(f->dev[1].held[0]->length, 0);
+			dev_end_all(&f->dev[1], USB_OK);
+			run(f);
+		}
+		assert_non_null(xfer_event(f, 0));
+		fake_free(f);
+	}
+}
+
 /* Fields of the guest's used as an index to read: interrupter, port, route */
 static void cve_2020_2743_and_8872(void **state)
 {
@@ -477,6 +540,8 @@ int main(void)
 		cmocka_unit_test(cve_2021_22040),
 		cmocka_unit_test(cve_2024_22252),
 		cmocka_unit_test(cve_2017_4904),
+		cmocka_unit_test(cve_2021_36146),
+		cmocka_unit_test(acrn_3612),
 		cmocka_unit_test(cve_2020_2742_and_8874),
 		cmocka_unit_test(cve_2020_2743_and_8872),
 	};
