@@ -17,6 +17,9 @@
 
 /* Queue entries delivered by one pmapper_run() */
 #define PM_RUN_BUDGET 256u
+
+/* Transfers that devices on their way out are asked for back in one of them. */
+#define PM_RUN_CANCELS 128u
 /*
  * Devices in ports and on their way out, at once. Ids 1..PM_MAX_DEVICES fit
  * in usb_xfer.map_state beside the place; 0 in map_state is "not ours".
@@ -117,6 +120,8 @@ struct pmapper {
 
 	struct xfer_list queue; /* completions and events, in order */
 	bool running;           /* inside pmapper_run() */
+	unsigned cancels;       /* that this run may still have */
+	bool leaving;           /* devices hold what is to be cancelled */
 
 	struct pm_timer *timers; /* set, by time; borrowed from the devices */
 	unsigned ntimers;
@@ -135,8 +140,13 @@ void pm_log(struct pmapper *pm, enum xhci_log level, const char *fmt, ...)
 
 /* port_device.c */
 extern const struct usb_port_ops port_device_ops;
-/* Take it out of its port and cancel what it holds. Not from inside an op. */
+/*
+ * Take it out of its port and cancel what it holds: now, as far as a run may,
+ * or in the next ones. Not from inside an op.
+ */
 void port_device_leave(struct port_device *pd);
+/* A run begins: devices that have left are asked for more. */
+void port_device_cancel_more(struct pmapper *pm);
 /* Queue its event entry with more @pending bits (0: only look at it again). */
 void port_device_post(struct port_device *pd, unsigned pending);
 /* Its event entry came out of the queue. */

@@ -82,6 +82,7 @@ int pmapper_create(struct xhci *x, const struct pmapper_host_ops *ops,
 	}
 	pm->x = x;
 	pm->ops = ops;
+	pm->cancels = PM_RUN_CANCELS;
 	pm->host = host;
 	*ret_pm = pm;
 	return 0;
@@ -294,10 +295,11 @@ bool pmapper_run(struct pmapper *pm)
 		return false;
 	pm->running = true;
 	worker_reap(&pm->worker);
+	port_device_cancel_more(pm);
 	for (n = 0; n < PM_RUN_BUDGET && pm->queue.head; n++)
 		deliver(pm, pm->queue.head);
 	pm->running = false;
-	return pm->queue.head != NULL;
+	return pm->queue.head != NULL || pm->leaving;
 }
 
 int pm_work_submit(struct pmapper *pm, struct pm_work *w)

@@ -220,8 +220,22 @@ const struct usb_port_ops port_device_ops = {
  */
 static void cancel_all(struct port_device *pd)
 {
-	while (pd->held.tail)
+	struct pmapper *pm = pd->pm;
+
+	for (; pd->held.tail && pm->cancels; pm->cancels--)
 		cancel_xfer(pd, pd->held.tail);
+	pm->leaving = pm->leaving || pd->held.tail;
+}
+
+void port_device_cancel_more(struct pmapper *pm)
+{
+	pm->cancels = PM_RUN_CANCELS;
+	if (!pm->leaving)
+		return;
+	pm->leaving = false;
+	for (unsigned id = 1; id <= PM_MAX_DEVICES; id++)
+		if (pm->devs[id] && !pm->devs[id]->in_port)
+			cancel_all(pm->devs[id]);
 }
 
 void port_device_leave(struct port_device *pd)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Devices into ports and out of them, freed once. */
+#include "pmapper/mapper.h"
 #include "tests/unit/pmapper_fake.h"
 
 static void port_is_chosen_by_speed(void **state)
@@ -132,6 +133,35 @@ static void detach_cancels_youngest_first_and_waits(void **state)
 	}
 	assert_int_equal(rig->frees, 1);
 	assert_false(pmapper_busy(rig->pm));
+}
+
+/* So many a run, youngest first, whatever the guest had it do */
+static void cancels_of_a_leaving_device_are_bounded(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_dev *f = fake_plug(rig, 1);
+	unsigned i, before;
+
+	f->hold_cancelled = true;
+	for (i = 0; i < 600; i++)
+		assert_int_equal(rig_submit(rig, 1, rig_xfer(rig, i)), 0);
+	assert_int_equal(pmapper_detach(rig->pm, 1), 0);
+	assert_int_equal(f->ncancelled, PM_RUN_CANCELS);
+	do {
+		before = f->ncancelled;
+		assert_int_equal(pmapper_run(rig->pm),
+				 600 - before > PM_RUN_CANCELS);
+		assert_true(f->ncancelled > before);
+		assert_true(f->ncancelled - before <= PM_RUN_CANCELS);
+	} while (f->ncancelled < 600);
+	for (i = 0; i < 600; i++)
+		assert_ptr_equal(f->cancelled[i], &rig->t[599 - i]);
+	assert_int_equal(rig->frees, 0);
+	for (i = 0; i < 600; i++)
+		fake_complete(f, &rig->t[i], USB_CANCELLED, 0);
+	rig_run(rig);
+	assert_int_equal(rig->x.ndone, 600);
+	assert_int_equal(rig->frees, 1);
 }
 
 static void detach_with_completions_from_inside_cancel(void **state)
@@ -297,6 +327,7 @@ int main(void)
 		T(detach_frees_at_the_next_run),
 		T(detach_of_an_empty_port),
 		T(detach_cancels_youngest_first_and_waits),
+		T(cancels_of_a_leaving_device_are_bounded),
 		T(detach_with_completions_from_inside_cancel),
 		T(both_cancel_and_the_device_hears_once),
 		T(port_is_free_for_another_while_one_drains),
