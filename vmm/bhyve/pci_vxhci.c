@@ -290,8 +290,10 @@ static int restore(struct pci_vxhci *sc, struct vm_snapshot_meta *meta)
 	char why[512];
 	uint64_t len;
 	uint8_t *buf;
-	int r = copy_own(sc, meta, &len);
+	int r;
 
+	forget_state(sc); /* of a pause that only had it stand still */
+	r = copy_own(sc, meta, &len);
 	if (r != 0)
 		return r;
 	if (len == 0 || len > meta->buffer.buf_rem)
@@ -301,9 +303,7 @@ static int restore(struct pci_vxhci *sc, struct vm_snapshot_meta *meta)
 		return ENOMEM;
 	r = vm_snapshot_buf(buf, (size_t)len, meta);
 	if (r == 0) {
-		/* of the pause: it has to be as new */
-		forget_state(sc);
-		vxhci_resume(sc->v);
+		vxhci_resume(sc->v); /* it has to be as new */
 		vxhci_msix_external(
 			sc->v, (pci_get_cfgdata16(sc->pi, sc->msix_cap + 2) &
 				MSIX_CTRL_ENABLE) != 0);
