@@ -136,7 +136,7 @@ peer_args() {
 			peer_file=${peer_o#storage=} peer_speed=super
 			;;
 		speed=*) peer_speed=${peer_o#speed=} ;;
-		keyboard) echo "-device usb-kbd,bus=x$1.0,port=8" ;;
+		keyboard) echo "-device usb-kbd,usb_version=1,bus=x$1.0,port=8" ;;
 		esac
 	done
 }
