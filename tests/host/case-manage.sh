@@ -15,7 +15,7 @@ vm_serve() { # NAME
 		-s 30,xhci,usb2=15,usb3=15 --ready-fd 3 3>/tmp/vm.$1/ready \
 		>>/tmp/vxhci.log 2>&1 &
 	echo $! >/tmp/vm.$1/pid
-	[ -n "$(timeout 60 od -An -N1 -tx1 /tmp/vm.$1/ready)" ]
+	[ -n "$(timeout $((60 * PATIENCE)) od -An -N1 -tx1 /tmp/vm.$1/ready)" ]
 }
 vm_kill() { # NAME SIGNAL
 	kill "-$2" "$(cat /tmp/vm.$1/pid)"
@@ -28,7 +28,7 @@ manage_start() {
 	vxhci manage --config /tmp/manage.json -v --ready-fd 3 \
 		3>/tmp/manage.ready >>/tmp/vxhci.log 2>&1 &
 	MANAGE=$!
-	[ -n "$(timeout 60 od -An -N1 -tx1 /tmp/manage.ready)" ]
+	[ -n "$(timeout $((60 * PATIENCE)) od -An -N1 -tx1 /tmp/manage.ready)" ]
 }
 manage_end() { # SIGNAL
 	kill "-$1" $MANAGE
