@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh [SECONDS] [NAME…] - each fuzzer for that long, as many at a time as
-# there are processors, from the seeds it makes of fixtures/ and from what
-# earlier runs found. A line for each: ok or FAILED, executions a second,
-# inputs kept, edges reached. An input that fails is kept in
-# $B/fuzz/NAME/failed.
+# there are processors, from what is stored in fixtures/fuzz, where that was
+# made of its seeds (corpus.sh), or else from the seeds that it makes of
+# fixtures/, and from what earlier runs found. A line for each: ok or FAILED,
+# executions a second, inputs kept, edges reached. An input that fails is kept
+# in $B/fuzz/NAME/failed.
 # Environment: B, CC (clang); FUZZ_JOBS; FUZZ_TOTAL: seconds for all together,
-# in which they have equal parts, and begin with what is stored in fixtures/fuzz
-# where that was made of the seeds.
+# in which they have equal parts, without what earlier runs found.
 set -eu
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 . "$TOP/tests/rig/lib.sh"
@@ -30,17 +30,15 @@ one() {
 	name=$1 dir=$B/fuzz/$1
 	bin=$B/fuzz/fuzz/$name
 	corpus=$dir/corpus seeds=$dir/seeds
-	if [ -z "${FUZZ_TOTAL:-}" ]; then
-		seeds "$name" "$bin" "$seeds"
+	if stored_is_corpus "$name"; then
+		seeds= # what they reach, it reaches, with fewer
 	else
+		seeds "$name" "$bin" "$seeds"
+	fi
+	if [ -n "${FUZZ_TOTAL:-}" ]; then
 		# not what long runs left
 		corpus=$dir/short
 		rm -rf "$corpus"
-		if stored_is_corpus "$name"; then
-			seeds=
-		else
-			seeds "$name" "$bin" "$seeds"
-		fi
 	fi
 	mkdir -p "$corpus" "$dir/failed"
 	# words and numbers that are in the descriptions of formats
