@@ -122,6 +122,7 @@ struct xhci_intr {
 	bool pcs;
 	uint8_t nseg, cur;
 	uint32_t idx;          /* where in seg[cur] the next event goes */
+	uint32_t room;         /* so many events fit for sure: room_ahead() */
 	uint64_t next_ns;      /* no interrupt before, IMOD */
 	struct xhci_epq *wait; /* rings whose next event finds no room */
 	struct {

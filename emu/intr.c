@@ -101,6 +101,21 @@ static enum room ring_room(const struct xhci_intr *it)
 	return ROOM;
 }
 
+/*
+ * ERDP is not looked at for each event: so many fit before it, or before the end
+ * of the segment, until it is written again.
+ */
+static uint32_t room_ahead(const struct xhci_intr *it)
+{
+	uint64_t at = enq_gpa(it, (struct enq){it->cur, it->idx});
+	uint64_t ahead = erdp_gpa(it) - at;
+	uint32_t n = it->seg[it->cur].size - it->idx;
+
+	if (ahead && ahead / TRB_SIZE < n)
+		n = (uint32_t)(ahead / TRB_SIZE);
+	return n > 2 ? n - 2 : 0;
+}
+
 static void ring_write(struct xhci *x, struct xhci_intr *it,
 		       struct xhci_trb *ev)
 {
@@ -112,6 +127,8 @@ static void ring_write(struct xhci *x, struct xhci_intr *it,
 		return;
 	}
 	x->stats.events++;
+	if (it->room)
+		it->room--;
 	e = enq_next(it, e);
 	if (e.cur == 0 && e.idx == 0)
 		it->pcs = !it->pcs;
@@ -197,11 +214,14 @@ bool intr_has_room(struct xhci *x, unsigned target)
 	unsigned n = intr_target(x, target);
 	struct xhci_intr *it = &x->intr[n];
 
+	if (it->room && x->bus_master)
+		return true;
 	if (!ring_usable(x, it))
 		return true; /* dropped: there is nothing to wait for */
 	switch (ring_room(it)) {
 	case ROOM:
 		it->full = false;
+		it->room = room_ahead(it);
 		return true;
 	case ROOM_LAST:
 		if (!it->full)
@@ -273,6 +293,7 @@ static void erdp_write(struct xhci *x, unsigned n, uint64_t v, bool low)
 	if (low && (v & ERDP_EHB))
 		ehb = 0;
 	it->erdp = (v & ~(uint64_t)ERDP_EHB) | ehb;
+	it->room = 0;
 	if (ring_empty(it))
 		it->pending = false;
 	if (it->held)
@@ -315,6 +336,7 @@ uint32_t intr_reg_read(struct xhci *x, unsigned n, uint32_t off)
 static void erst_changed(struct xhci *x, struct xhci_intr *it)
 {
 	it->loaded = false;
+	it->room = 0;
 	it->full = false;
 	it->pending = false;
 	if (it->held)

@@ -208,6 +208,7 @@ static void snap_slot(struct snap *s, struct xhci_slot *slot)
 /* Where an event ring is written; its registers are software's to restore */
 void snap_event_ring(struct snap *s, struct xhci_intr *it)
 {
+	it->room = 0; /* it is looked at anew */
 	SNAP_BOOL(s, it->loaded);
 	if (!it->loaded || s->err)
 		return;

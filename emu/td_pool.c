@@ -4,7 +4,6 @@
  * for the next, limited in number and in the TRB records they hold.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "emu/core.h"
 
@@ -38,7 +37,7 @@ void td_begin(struct xhci_td *td, struct xhci_epq *q)
 	td->nelem = td->nseg = 0;
 	td->cc = CC_INVALID;
 	td->cancelled = td->has_io = td->control = td->isoch = false;
-	memset(&td->xfer, 0, sizeof(td->xfer));
+	td->xfer = (struct usb_xfer){0};
 }
 
 void td_drop_holds(struct xhci *x, struct xhci_td *td)

@@ -197,9 +197,39 @@ static void an_abort_of_a_command(void **state)
 	}
 }
 
+/*
+ * There was plenty of room, and then software says that it reads @at places from
+ * the ring's begin: what fits is that much, but for one place, and the last of
+ * these says that it is full.
+ */
+static void room_is_what_erdp_says_now(void **state)
+{
+	(void)state;
+	for (unsigned at = 3; at < 16; at++) {
+		struct fake *f = fake_new();
+
+		f->ev_size = 16;
+		start(f);
+		cmd_post(f, 0, 0, T(NOOP_CMD));
+		run(f);
+		assert_int_equal(f->x->intr[0].idx, 1);
+		wr64(f, REG_IR(0, IR_ERDP), (G_EV(0, 0) + at * 16) | ERDP_EHB);
+		for (unsigned i = 0; i < 16; i++)
+			cmd_post(f, 0, 0, T(NOOP_CMD));
+		run(f);
+		assert_int_equal(f->x->intr[0].idx, at - 1);
+		assert_int_equal(xhci_stats(f->x)->ring_full, 1);
+		assert_int_equal(
+			TRB_TYPE(mem32(f, G_EV(0, 0) + (at - 2) * 16 + 12)),
+			TRB_EV_HOST);
+		fake_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(room_is_what_erdp_says_now),
 		cmocka_unit_test(a_wrap_of_mfindex),
 		cmocka_unit_test(a_ring_that_ran_dry),
 		cmocka_unit_test(a_ring_that_ran_dry_and_was_stopped),
