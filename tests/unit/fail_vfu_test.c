@@ -25,12 +25,13 @@ static int run(void *arg)
 }
 
 /* One machine; why it did not work is in @why. */
-static bool life(struct scene *s, char *why, size_t len)
+static bool life(struct scene *s, bool hasty, char *why, size_t len)
 {
 	struct vg g;
 	bool ok;
 
 	vg_init(&g);
+	g.hasty = hasty ? fail_happened : NULL;
 	ok = vg_life(&g, s->kind, "sock");
 	snprintf(why, len, "%s; %s", g.vc.why, g.up ? g.d.err : "");
 	vg_fini(&g);
@@ -51,11 +52,11 @@ static void one_server(void *arg)
 		fs_refused(&s->f, files);
 		return;
 	}
-	ok = life(s, why, sizeof(why));
+	ok = life(s, true, why, sizeof(why));
 	s->lost += !ok;
 	if (!ok && !fail_happened())
 		fail_msg("nothing failed, but: %s", why);
-	if (fail_happened() && !life(s, why, sizeof(why)))
+	if (fail_happened() && !life(s, false, why, sizeof(why)))
 		fail_msg("%s failed: the next client: %s", fs_what(), why);
 	code = fs_end(&s->f, true);
 	if (code || fs_lines(&s->f) > 1)
