@@ -56,7 +56,7 @@ host_type() {
 }
 
 speed=${2:-super}
-case $speed in super) DRIVER=uas ;; *) DRIVER=bot ;; esac
+case $speed in full) DRIVER=bot ;; *) DRIVER=uas ;; esac
 SERVE_ARGS="--control $WORK/ctl"
 SLOTS="30,xhci,storage=$WORK/disk.img,speed=$speed,keyboard"
 SLOTS="$SLOTS,storage=$WORK/swap.img,speed=$speed"
