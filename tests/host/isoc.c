@@ -64,13 +64,20 @@ static int queue(struct run *r, struct slot *s)
 	return ioctl(r->fd, USBDEVFS_SUBMITURB, u);
 }
 
-static void complain(struct run *r, uint32_t n,
+static void complain(struct run *r, uint32_t n, const uint8_t *data,
 		     const struct usbdevfs_iso_packet_desc *d)
 {
+	uint32_t is = r->in && d->actual_length >= 4 ? isoc_number(data) : n;
+
 	if (r->wrong++ < 5)
-		printf("packet %u: %u bytes, status %d%s\n", n,
-		       d->actual_length, (int)d->status,
-		       isoc_is_lost(n) ? ", to be lost" : "");
+		printf("packet %u of %u, %u missed: %u bytes, status %d%s, "
+		       "number %u\n",
+		       n, r->checked, r->missed, d->actual_length,
+		       (int)d->status, isoc_is_lost(n) ? ", to be lost" : "",
+		       is);
+	/* those after it may be right again */
+	if (r->in && !d->status && isoc_is_right(data, d->actual_length, is))
+		r->missed += n - is;
 }
 
 static void check(struct run *r, const struct slot *s)
@@ -98,7 +105,7 @@ static void check(struct run *r, const struct slot *s)
 				      (r->in &&
 				       !isoc_is_right(s->data + at,
 						      d->actual_length, n)))
-			complain(r, n, d);
+			complain(r, n, s->data + at, d);
 		at += d->length;
 	}
 }

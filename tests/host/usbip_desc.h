@@ -29,7 +29,8 @@ static inline struct ep_kind ep_kind(enum speed s, unsigned ep)
 {
 	static const struct ep_kind full[] = {
 		{EP_BULK, 2, 0, 0, 64, 0},
-		{EP_ISOC, 5, 1, 0, 512, 0},
+		/* with all endpoints less than 90 % of a frame (§5.11.3) */
+		{EP_ISOC, 5, 1, 0, 448, 0},
 		{EP_INT, 3, 1, 0, 64, 0},
 	};
 	static const struct ep_kind high[] = {
