@@ -206,8 +206,11 @@ void isoch_cancel(struct usb_xfer *t)
 
 /*
  * How a packet ended. libusb has one word for a packet that was never sent
- * (its service interval passed) and for one that was damaged; the first has
- * no data. In a transfer that was cut it was not its turn yet.
+ * (its service interval passed) and for one that was damaged or not answered:
+ * to the guest all of them are transaction errors. Missed Service would be of
+ * this controller's own; and if the ring is dry behind one, Linux before 6.15
+ * takes TDs that it queued meanwhile for missed as well, which then are not. In
+ * a transfer that was cut it was not the packet's turn yet.
  */
 static enum usb_status packet_status(
 	const struct iso_urb *u, const struct libusb_iso_packet_descriptor *p)
@@ -228,7 +231,7 @@ static enum usb_status packet_status(
 	}
 	if (u->lt->status == LIBUSB_TRANSFER_NO_DEVICE)
 		return USB_NODEV;
-	if (p->actual_length)
+	if (p->actual_length || u->cut == CUT_NOT)
 		return USB_ERROR;
 	return u->cut == CUT_ASKED ? USB_CANCELLED : USB_MISSED;
 }

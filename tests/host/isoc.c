@@ -92,8 +92,7 @@ static void check(struct run *r, const struct slot *s)
 
 		if (r->in) /* the device was not asked for those */
 			n -= r->missed;
-		/* libusb has one word for what was missed and what was lost */
-		if ((int)d->status == -EXDEV && !isoc_is_lost(n)) {
+		if ((int)d->status == -EXDEV) {
 			r->missed++;
 			at += d->length;
 			continue;

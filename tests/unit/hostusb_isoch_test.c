@@ -237,11 +237,11 @@ static void each_packet_has_its_own_status(void **state)
 		uint32_t want;
 	} map[] = {
 		{LIBUSB_TRANSFER_COMPLETED, 20, USB_OK, 20},
-		{LIBUSB_TRANSFER_ERROR, 0, USB_MISSED, 0},
+		{LIBUSB_TRANSFER_ERROR, 0, USB_ERROR, 0},
 		{LIBUSB_TRANSFER_ERROR, 5, USB_ERROR, 5},
 		{LIBUSB_TRANSFER_OVERFLOW, 60, USB_BABBLE, 60},
 		{LIBUSB_TRANSFER_STALL, 0, USB_STALL, 0},
-		{LIBUSB_TRANSFER_TIMED_OUT, 0, USB_MISSED, 0},
+		{LIBUSB_TRANSFER_TIMED_OUT, 0, USB_ERROR, 0},
 		{LIBUSB_TRANSFER_COMPLETED, 99999, USB_OK, 60},
 		{(enum libusb_transfer_status)77, 1, USB_ERROR, 1},
 	};
@@ -272,8 +272,8 @@ static void packets_libusb_says_nothing_of(void **state)
 	fake.urb[0]->lt.num_iso_packets = 77; /* not believed */
 	dev_end(t, 0, LIBUSB_TRANSFER_COMPLETED, 0);
 	dev_end(t, 0, LIBUSB_TRANSFER_ERROR, 100);
-	assert_done(t, &t->rig->t[0], USB_MISSED, 0);
-	assert_done(t, &t->rig->t[1], USB_MISSED, 0);
+	assert_done(t, &t->rig->t[0], USB_ERROR, 0);
+	assert_done(t, &t->rig->t[1], USB_ERROR, 0);
 }
 
 static void cancelling_one_ends_no_other(void **state)
