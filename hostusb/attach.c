@@ -221,9 +221,17 @@ static void seat_soon(void *owner)
 	s->h->ops->wake(s->h->host);
 }
 
+static void seat_cut(void *owner)
+{
+	struct seat *s = owner;
+
+	s->h->cut = true;
+}
+
 static const struct host_dev_owner seat_ops = {
 	.opened = seat_opened,
 	.soon = seat_soon,
+	.cut = seat_cut,
 	.gone = seat_gone,
 	.closed = seat_closed,
 };

@@ -92,6 +92,7 @@ struct hostusb {
 	struct rule *rules;      /* owned, in order of the option */
 	struct seat *seats;      /* owned */
 	bool flush;              /* a device has packets to send */
+	bool cut;                /* libusb was asked for transfers back */
 	bool scan;               /* a rule may find a device */
 	bool stopping;
 	uint64_t lost_after_ns; /* see host_dev_check() */

@@ -109,6 +109,14 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+void host_dev_cut(struct host_dev *hd, struct libusb_transfer *lt)
+{
+	hd->ncut++;
+	libusb_cancel_transfer(lt);
+	if (hd->owner->cut)
+		hd->owner->cut(hd->owner_arg);
+}
+
 static void host_dev_lose(struct host_dev *hd)
 {
 	usb_dev_log(&hd->d, XHCI_LOG_ERROR,

@@ -74,6 +74,8 @@ struct host_dev_owner {
 	void (*opened)(void *owner, int r, const char *why);
 	/* Call host_dev_flush() soon, from the loop. */
 	void (*soon)(void *owner);
+	/* libusb was asked for a transfer back. */
+	void (*cut)(void *owner);
 	/* The device does not exist any more. Once. */
 	void (*gone)(void *owner);
 	/* It was given back; the host_dev is freed when this returns. */
@@ -98,7 +100,7 @@ struct host_dev {
 	unsigned in_flight; /* and with libusb */
 	size_t pooled;      /* bytes of the free ones' buffers */
 	bool flush_due;     /* isochronous packets were queued */
-	unsigned ncut;      /* in flight, and to be ended by libusb */
+	unsigned ncut;      /* in flight, and asked back: host_dev_cut() */
 	uint64_t cut_ns; /* since when none of these has, 0: not looked yet */
 	bool lost;       /* they never will: see host_dev_check() */
 	bool starved;    /* something waits for memory of the host's */
@@ -145,6 +147,8 @@ void host_dev_flush(struct host_dev *hd);
 uint64_t host_dev_check(struct host_dev *hd, uint64_t limit_ns);
 /* libusb says that it is gone. Idempotent. */
 void host_dev_gone(struct host_dev *hd);
+/* Ask libusb for @lt back, for which that was not done yet. */
+void host_dev_cut(struct host_dev *hd, struct libusb_transfer *lt);
 /*
  * It is in no port: give it back; owner->closed() tells, possibly from inside
  * when it was never opened.

@@ -343,6 +343,15 @@ bool hostusb_run(struct hostusb *h, bool ready)
 	return false;
 }
 
+bool hostusb_run_cut(struct hostusb *h)
+{
+	if (!h->cut)
+		return false;
+	h->cut = false;
+	handle_libusb(h);
+	return true;
+}
+
 /* What was cut since they were checked last has its time yet. */
 static uint64_t check_in(const struct hostusb *h)
 {

@@ -158,6 +158,13 @@ void hostusb_each(struct hostusb *h,
  * Bounded. Returns true when there is more to do at once.
  */
 bool hostusb_run(struct hostusb *h, bool ready);
+/*
+ * hostusb_run_cut - if libusb was asked for transfers back since the last time,
+ * handle what it has: Linux has ended a transfer when it says that it is asked
+ * back, so that no guest needs to wait for a turn of the loop. Returns whether
+ * it was.
+ */
+bool hostusb_run_cut(struct hostusb *h);
 /* Nanoseconds until hostusb_run() wants a call anyway, UINT64_MAX: never. */
 uint64_t hostusb_timeout_ns(struct hostusb *h);
 

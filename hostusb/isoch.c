@@ -163,8 +163,7 @@ static void iso_urb_cut(struct iso_urb *u, enum urb_cut why)
 		u->cut = why;
 	if (!first)
 		return;
-	u->hd->ncut++;
-	libusb_cancel_transfer(u->lt);
+	host_dev_cut(u->hd, u->lt);
 }
 
 void isoch_lose(struct host_ep *ep)

@@ -149,8 +149,7 @@ void urb_cut(struct urb *u, enum urb_cut why)
 		u->cut = why;
 	if (!first)
 		return;
-	u->hd->ncut++;
-	libusb_cancel_transfer(u->lt);
+	host_dev_cut(u->hd, u->lt);
 }
 
 /* It has ended: the others have their time from now on. */

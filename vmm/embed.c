@@ -430,7 +430,10 @@ bool embed_work(struct vxhci *v, bool usb_ready)
 
 	run_timers(v);
 	more = v->usb && hostusb_run(v->usb, usb_ready);
-	return embed_run_slices(v) || more;
+	more = embed_run_slices(v) || more;
+	if (v->usb && hostusb_run_cut(v->usb))
+		more = embed_run_slices(v) || more;
+	return more;
 }
 
 void vxhci_dispatch(struct vxhci *v, uint64_t *ret_timeout_ns)

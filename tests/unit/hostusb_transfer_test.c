@@ -223,6 +223,23 @@ static void cancelling_one_ends_no_other(void **state)
 			assert_done(t, x[i], USB_OK, 512);
 }
 
+/* It is not a turn of the loop away. */
+static void what_was_asked_back_is_there_at_once(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x = dev_bulk(t, 0, 0x81);
+
+	dev_submit_ok(t, x);
+	dev_run(t);
+	assert_false(hostusb_run_cut(t->h)); /* nothing was */
+	rig_cancel(t->rig, 1, x);
+	assert_false(dev_is_done(t, x));
+	assert_true(hostusb_run_cut(t->h));
+	rig_run(t->rig);
+	assert_done(t, x, USB_CANCELLED, 0);
+	assert_false(hostusb_run_cut(t->h));
+}
+
 static void what_came_before_the_cancel_is_told(void **state)
 {
 	struct dev_rig *t = *state;
@@ -505,6 +522,7 @@ int main(void)
 		TEST(interrupt_and_empty_transfers),
 		TEST(endpoint_the_device_has_not),
 		TEST(cancelling_one_ends_no_other),
+		TEST(what_was_asked_back_is_there_at_once),
 		TEST(what_came_before_the_cancel_is_told),
 		TEST(cancel_that_comes_too_late),
 		TEST(failure_ends_what_is_queued_behind_it),
