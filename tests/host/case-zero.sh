@@ -7,6 +7,7 @@ ZERO_CASES="0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 17 18 19 20 21 24 27 28 29"
 ZERO_N=20
 ZERO_SIZES="2048 1024" # whole packets at every speed
 ZERO_SPEEDS="full high super"
+ZERO_ROUNDS=3 # QEMU's usb-host and the linked vxhci in turn: their times are added
 
 mbps_of() { case $1 in full) echo 12 ;; high) echo 480 ;; super) echo 5000 ;; esac; }
 zero_is() { # SPEED - in L2
@@ -66,9 +67,8 @@ zero_all_of_bare() { # vxhci|linked
 		return 1
 	}
 }
-total_of() { # PEER - without case 24, in ms
-	awk '$2 == "ok" && $1 != 24 { t += $3 } END { printf "%d\n", t * 1000 }' \
-		"/tmp/zero.$1"
+total_of() { # FILE - without case 24, in ms
+	awk '$2 == "ok" && $1 != 24 { t += $3 } END { printf "%d\n", t * 1000 }' "$1"
 }
 # retries - how many there were in L2 since it was asked, and the ms for which
 # the driver spun. Each unlink of a URB that is just completing is one, and while
@@ -92,15 +92,24 @@ zero_table() {
 		i, r["bare", i], r["qemu", i], r["linked", i],
 		r["vxhci", i] }' "$1".*)
 }
+zero_round() { # SPEED
+	check "zero $1: through QEMU's usb-host" zero_qemu "$1"
+	retries_qemu=$(retries)
+	check "zero $1: through vxhci, linked" zero_vxhci "$1" linked
+	retries_linked=$(retries)
+	check "zero $1: all that pass in L1 pass through vxhci, linked" \
+		zero_all_of_bare linked
+	check "zero $1: no flood of unlink retries, linked" \
+		no_flood "$retries_linked"
+	for p in qemu linked; do cat /tmp/zero.$p >>/tmp/zero-all.$p; done
+}
 zero_speed() {
 	: >/tmp/zero.bare >/tmp/zero.qemu >/tmp/zero.linked >/tmp/zero.vxhci
 	retries_qemu= retries_linked=
+	: >/tmp/zero-all.qemu >/tmp/zero-all.linked
 	[ "$L2_HAS_QX" = 1 ] && {
 		check "zero $1: in L1" zero_bare "$1"
-		check "zero $1: through QEMU's usb-host" zero_qemu "$1"
-		retries_qemu=$(retries)
-		check "zero $1: through vxhci, linked" zero_vxhci "$1" linked
-		retries_linked=$(retries)
+		for r in $(seq $ZERO_ROUNDS); do zero_round "$1"; done
 	}
 	check "zero $1: through vxhci serve" zero_vxhci "$1"
 	retries_vxhci=$(retries)
@@ -109,16 +118,15 @@ zero_speed() {
 	done
 	zero_table /tmp/zero
 	[ "$L2_HAS_QX" = 1 ] && {
-		check "zero $1: all that pass in L1 pass through vxhci, linked" \
-			zero_all_of_bare linked
 		check "zero $1: all that pass in L1 pass through vxhci serve" \
 			zero_all_of_bare vxhci
+		total_qemu=$(total_of /tmp/zero-all.qemu)
+		total_linked=$(total_of /tmp/zero-all.linked)
 		# serve has a message for each access of a register, and in L1
 		# the switches between processes take most of the time
-		check "zero $1: the 23 take no longer than QEMU: linked $(total_of linked), QEMU $(total_of qemu), serve $(total_of vxhci) ms" \
-			[ "$(total_of linked)" -le "$(total_of qemu)" ]
-		check "zero $1: no flood of unlink retries, linked" \
-			no_flood "$retries_linked"
+		echo "zero $1: once through serve: $(total_of /tmp/zero.vxhci) ms"
+		check "zero $1: the 23, $ZERO_ROUNDS times, take no longer than QEMU: $total_linked and $total_qemu ms" \
+			[ "$total_linked" -le "$total_qemu" ]
 	}
 	echo "unlink retries: QEMU ${retries_qemu:-?}, linked ${retries_linked:-?}, serve $retries_vxhci"
 	check "zero $1: no flood of unlink retries" no_flood "$retries_vxhci"

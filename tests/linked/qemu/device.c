@@ -105,7 +105,7 @@ static void on_wake(void *opaque)
 		die("cannot wake");
 }
 
-/* The library is not to be called from here: work() sends it. */
+/* The library is not to be called from here: send_messages() is, later. */
 static void on_msix(void *opaque, unsigned vector)
 {
 	struct linked *l = opaque;
@@ -113,7 +113,8 @@ static void on_msix(void *opaque, unsigned vector)
 	if (!l->msix)
 		die("a message: the guest is to use the pin");
 	atomic_fetch_or(&l->fired, 1u << vector);
-	on_wake(l);
+	if (!inside)
+		on_wake(l);
 }
 
 static void on_fd_watch(void *opaque, int fd, short events)
@@ -307,6 +308,8 @@ static void bar_write(void *arg, uint64_t off, uint64_t v, unsigned size)
 	inside = false;
 	if (woken)
 		work(l);
+	else
+		send_messages(l);
 }
 
 static const struct q_region_ops bar_ops = {
