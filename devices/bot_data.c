@@ -102,15 +102,15 @@ static void pad(struct bot *b, uint32_t n)
 
 static void move_data(struct bot *b, uint32_t n)
 {
-	uint8_t *at = b->cmd.buf + b->cmd_done;
-
 	switch (b->cmd.data) {
 	case SCSI_DATA_REPLY:
-		usb_xfer_scatter(b->cur, b->cur_done, at, n);
+		usb_xfer_scatter(b->cur, b->cur_done, b->cmd.buf + b->cmd_done,
+				 n);
 		account(b, n);
 		break;
 	case SCSI_DATA_PARAM:
-		usb_xfer_gather(b->cur, b->cur_done, at, n);
+		usb_xfer_gather(b->cur, b->cur_done, b->cmd.buf + b->cmd_done,
+				n);
 		account(b, n);
 		break;
 	default:
