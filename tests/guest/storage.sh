@@ -14,7 +14,7 @@ guest_work storage
 
 # Random below HALF on one disk and above it on the other; the guest copies
 # each half to where there is none. The sizes tell the guest which is which.
-HALF=256 # MiB
+HALF=${STORAGE_MIB:-256} # MiB
 FULL=8
 big=$((HALF * 2))
 head -c ${HALF}M /dev/urandom >"$WORK/super.img"
