@@ -306,8 +306,10 @@ free_h:
 static void handle_libusb(struct hostusb *h)
 {
 	struct timeval now = {0, 0};
-	int r = libusb_handle_events_timeout_completed(h->ctx, &now, NULL);
+	int r;
 
+	h->cut = false; /* before: what ends may cut others */
+	r = libusb_handle_events_timeout_completed(h->ctx, &now, NULL);
 	if (r == 0 || r == LIBUSB_ERROR_INTERRUPTED)
 		return;
 	h->errors++;
@@ -347,8 +349,7 @@ bool hostusb_run_cut(struct hostusb *h)
 {
 	if (!h->cut)
 		return false;
-	h->cut = false;
-	handle_libusb(h);
+	hostusb_run(h, true); /* whole: its descriptors tell of nothing twice */
 	return true;
 }
 

@@ -159,8 +159,8 @@ void hostusb_each(struct hostusb *h,
  */
 bool hostusb_run(struct hostusb *h, bool ready);
 /*
- * hostusb_run_cut - if libusb was asked for transfers back since the last time,
- * handle what it has: Linux has ended a transfer when it says that it is asked
+ * hostusb_run_cut - hostusb_run() with ready, if libusb was asked for transfers
+ * back since the last: Linux has ended a transfer when it says that it is asked
  * back, so that no guest needs to wait for a turn of the loop. Returns whether
  * it was.
  */

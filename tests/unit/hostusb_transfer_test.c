@@ -240,6 +240,22 @@ static void what_was_asked_back_is_there_at_once(void **state)
 	assert_false(hostusb_run_cut(t->h));
 }
 
+/* What else libusb had to say is not left until there is something new. */
+static void what_came_with_what_was_asked_back(void **state)
+{
+	struct dev_rig *t = *state;
+	struct usb_xfer *x = dev_bulk(t, 0, 0x81);
+
+	dev_submit_ok(t, x);
+	dev_run(t);
+	rig_cancel(t->rig, 1, x);
+	fake_unplug(t->dev);
+	assert_true(hostusb_run_cut(t->h));
+	rig_run(t->rig);
+	assert_told(t->rig, "-1 ");
+	assert_true(dev_is_done(t, x));
+}
+
 static void what_came_before_the_cancel_is_told(void **state)
 {
 	struct dev_rig *t = *state;
@@ -523,6 +539,7 @@ int main(void)
 		TEST(endpoint_the_device_has_not),
 		TEST(cancelling_one_ends_no_other),
 		TEST(what_was_asked_back_is_there_at_once),
+		TEST(what_came_with_what_was_asked_back),
 		TEST(what_came_before_the_cancel_is_told),
 		TEST(cancel_that_comes_too_late),
 		TEST(failure_ends_what_is_queued_behind_it),
