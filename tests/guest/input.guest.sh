@@ -15,7 +15,6 @@ all_there() {
 	event_of "vxhci vxhci keyboard" && event_of "vxhci vxhci tablet" &&
 		event_of "vxhci vxhci mouse"
 }
-reads_events() { ls -l "/proc/$1/fd" | grep -q input/event; }
 # typed WHAT NAME - what the host does reaches evdev whole and in order. For 50 ms
 # after a device is opened Linux drops what comes from it.
 typed() {

@@ -48,21 +48,6 @@ one_vector() {
 }
 [ -z "$IRQ" ] || check "$K with one vector" one_vector
 
-keyboard() { # its event device
-	for e in /sys/class/input/event*; do
-		grep -q 'vxhci keyboard' "$e/device/name" || continue
-		echo "/dev/input/${e##*/}"
-		return 0
-	done
-	return 1
-}
-reads_events() { ls -l "/proc/$1/fd" | grep -q input/event; }
-# What was pressed, by number: struct input_event, 24 bytes
-pressed() {
-	od -An -v -w24 -tu2 /tmp/events |
-		awk '$9 == 1 && $11 == 1 { printf "%s ", $10 }'
-}
-vxhci_typed() { [ "$(pressed)" = "47 45 35 46 23 28 " ]; }
 typed() {
 	wait_for 60 keyboard || { echo "no keyboard"; return 1; }
 	cat "$(keyboard)" >/tmp/events &

@@ -82,11 +82,6 @@ keyboard() { # its event device
 	done
 	return 1
 }
-reads_events() { ls -l "/proc/$1/fd" | grep -q input/event; }
-pressed() { # what was, by number: struct input_event, 24 bytes
-	od -An -v -w24 -tu2 /tmp/events |
-		awk '$9 == 1 && $11 == 1 { printf "%s ", $10 }'
-}
 is() { [ "$(cat "$k/power/runtime_status")" = "$1" ]; }
 enough() { [ "$(pressed)" = "$1" ]; }
 # The keyboard sleeps as nobody types, and wakes the guest with the first key: none

@@ -74,6 +74,24 @@ disk_of_size() {
 	done
 	return 1
 }
+# keyboard - the event device of the built-in one.
+keyboard() {
+	for e in /sys/class/input/event*; do
+		grep -q 'vxhci keyboard' "$e/device/name" || continue
+		echo "/dev/input/${e##*/}"
+		return 0
+	done
+	return 1
+}
+# reads_events PID - whether it has an event device open.
+reads_events() { ls -l "/proc/$1/fd" | grep -q input/event; }
+# pressed - the keys in /tmp/events, by number: struct input_event, 24 bytes.
+pressed() {
+	od -An -v -w24 -tu2 /tmp/events |
+		awk '$9 == 1 && $11 == 1 { printf "%s ", $10 }'
+}
+# vxhci_typed - whether these are "vxhci" and Enter.
+vxhci_typed() { [ "$(pressed)" = "47 45 35 46 23 28 " ]; }
 # warnings - kernel messages of warning level and worse since the last call.
 warnings() {
 	dmesg -r | grep '^<[0-4]>' >/tmp/warn.now || :
