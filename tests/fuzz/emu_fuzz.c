@@ -36,6 +36,7 @@ static void fake_mem_free(uint8_t *mem)
 #include "tests/fuzz/emu_play.h"
 #include "tests/fuzz/emu_seeds.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/lib/wrap_alloc.h"
 
 #define MAX_READS 512u
 
@@ -193,31 +194,9 @@ enum td_gather __wrap_td_gather(struct xhci *x, struct xhci_epq *q,
 static const struct xhci_tap_ops tap_ops = {on_rec};
 
 /* Linked in the place of what they are called: OP_NO_MEMORY */
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t k, size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t k, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static bool fails(void)
+static bool wrap_alloc_fails(void)
 {
 	return host.no_memory && --host.no_memory == 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t k, size_t n)
-{
-	return fails() ? NULL : __real_calloc(k, n);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
 }
 
 /* The machine: its shape is the first bytes of the input. */

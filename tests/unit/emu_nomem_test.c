@@ -3,6 +3,7 @@
  * The host has no memory for one allocation, each of them once: a completion
  * code, or work that goes on a little later; nothing is lost or leaks.
  */
+#include "tests/lib/wrap_alloc.h"
 #include "tests/unit/emu_drv.h"
 
 #define BUF 0x400000u
@@ -12,31 +13,9 @@
 
 static unsigned calls, fail_at;
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t k, size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t k, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-
-static bool fails(void)
+static bool wrap_alloc_fails(void)
 {
 	return fail_at && ++calls == fail_at;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t k, size_t n)
-{
-	return fails() ? NULL : __real_calloc(k, n);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
 }
 
 static unsigned refused; /* commands that ended with Resource Error */
