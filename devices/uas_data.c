@@ -124,15 +124,13 @@ static void move_blocks(struct uas *u, struct uas_task *t, size_t n)
 
 static void move_data(struct uas *u, struct uas_task *t, uint32_t n)
 {
-	uint8_t *at = t->cmd.buf + t->done;
-
 	switch (t->cmd.data) {
 	case SCSI_DATA_REPLY:
-		usb_xfer_scatter(t->cur, t->cur_done, at, n);
+		usb_xfer_scatter(t->cur, t->cur_done, t->cmd.buf + t->done, n);
 		account(t, n);
 		break;
 	case SCSI_DATA_PARAM:
-		usb_xfer_gather(t->cur, t->cur_done, at, n);
+		usb_xfer_gather(t->cur, t->cur_done, t->cmd.buf + t->done, n);
 		account(t, n);
 		break;
 	default:

@@ -17,19 +17,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "vmm/sanitized.h"
+
 enum walls_mode { WALLS_OFF, WALLS_ON, WALLS_REQUIRE };
 
 /* Sanitizers need what the walls take: there they are off by default. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WALLS_DEFAULT WALLS_OFF
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WALLS_DEFAULT WALLS_OFF
-#endif
-#endif
-#ifndef WALLS_DEFAULT
-#define WALLS_DEFAULT WALLS_ON
-#endif
+#define WALLS_DEFAULT (SANITIZED ? WALLS_OFF : WALLS_ON)
 
 enum wall {
 	WALL_NO_NEW_PRIVS, /* execve() gives no rights */

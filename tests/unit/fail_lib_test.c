@@ -124,7 +124,7 @@ static void one_life(void *arg)
 	long live = fail_live();
 	struct guestmem gm;
 	struct gdrv_vx e;
-	struct gdrv d;
+	struct gdrv d = {0};
 	char err[256] = "";
 	int r;
 

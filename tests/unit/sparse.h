@@ -6,10 +6,8 @@
 #ifndef VXHCI_TESTS_UNIT_SPARSE_H
 #define VXHCI_TESTS_UNIT_SPARSE_H
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SPARSE(n) (n)
-#else
-#define SPARSE(n) 1u
-#endif
+#include "vmm/sanitized.h"
+
+#define SPARSE(n) (SANITIZED ? (n) : 1u)
 
 #endif

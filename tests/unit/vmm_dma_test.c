@@ -14,7 +14,7 @@
 
 #define PAGE 4096u
 
-static uint8_t memory[8 * PAGE];
+static uint8_t memory[DMA_MAX_RANGES + PAGE];
 
 /* What released() was called with. */
 struct host {
