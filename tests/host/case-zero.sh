@@ -7,7 +7,9 @@ ZERO_CASES="0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 17 18 19 20 21 24 27 28 29"
 ZERO_N=20
 ZERO_SIZES="2048 1024" # whole packets at every speed
 ZERO_SPEEDS="full high super"
-ZERO_ROUNDS=3 # QEMU's usb-host and the linked vxhci in turn: their times are added
+# QEMU's usb-host and the linked vxhci in turn; the shortest time of each case is
+# the one that this machine's other work disturbed least
+ZERO_ROUNDS=3
 
 mbps_of() { case $1 in full) echo 12 ;; high) echo 480 ;; super) echo 5000 ;; esac; }
 zero_is() { # SPEED - in L2
@@ -70,6 +72,11 @@ zero_all_of_bare() { # vxhci|linked
 total_of() { # FILE - without case 24, in ms
 	awk '$2 == "ok" && $1 != 24 { t += $3 } END { printf "%d\n", t * 1000 }' "$1"
 }
+# shortest FILE - the same, of each case the shortest time, as usbtest's output
+shortest() {
+	awk '$2 == "ok" && (!($1 in t) || $3 < t[$1]) { t[$1] = $3 }
+		END { for (c in t) print c, "ok", t[c] }' "$1"
+}
 # retries - how many there were in L2 since it was asked, and the ms for which
 # the driver spun. Each unlink of a URB that is just completing is one, and while
 # L2's cpu waits for L1's there is a burst; a flood goes on.
@@ -116,16 +123,20 @@ zero_speed() {
 	for p in bare qemu linked vxhci; do
 		echo "zero $1, $p: $(zero_count /tmp/zero.$p)"
 	done
+	[ "$L2_HAS_QX" = 1 ] && for p in qemu linked; do
+		shortest /tmp/zero-all.$p >/tmp/zero.$p
+	done
 	zero_table /tmp/zero
 	[ "$L2_HAS_QX" = 1 ] && {
 		check "zero $1: all that pass in L1 pass through vxhci serve" \
 			zero_all_of_bare vxhci
-		total_qemu=$(total_of /tmp/zero-all.qemu)
-		total_linked=$(total_of /tmp/zero-all.linked)
+		echo "zero $1: the 23, $ZERO_ROUNDS times: linked $(total_of /tmp/zero-all.linked) ms, QEMU $(total_of /tmp/zero-all.qemu) ms"
+		total_qemu=$(total_of /tmp/zero.qemu)
+		total_linked=$(total_of /tmp/zero.linked)
 		# serve has a message for each access of a register, and in L1
 		# the switches between processes take most of the time
 		echo "zero $1: once through serve: $(total_of /tmp/zero.vxhci) ms"
-		check "zero $1: the 23, $ZERO_ROUNDS times, take no longer than QEMU: $total_linked and $total_qemu ms" \
+		check "zero $1: the 23 take no longer than QEMU's: $total_linked and $total_qemu ms" \
 			[ "$total_linked" -le "$total_qemu" ]
 	}
 	echo "unlink retries: QEMU ${retries_qemu:-?}, linked ${retries_linked:-?}, serve $retries_vxhci"
