@@ -188,10 +188,10 @@ if [ "$kind" != quick ]; then
 	# the recordings; what the unit tests do was just run with it
 	results "traces asan" tests/trace/replay.sh "$B/asan" quick
 	linked "$B/asan"
-	# the controller and the built-in devices have no threads of their own;
+	# the controller, the built-in devices and what counts have no threads;
 	# where a call fails once, threads do what they do in vfu_race_test
-	unit_src=$(ls tests/unit/*_test.c |
-		grep -vE '/(emu_|devices_|fail_(vfu|control|manage|record)_)' |
+	unit_src=$(ls tests/unit/*_test.c | grep -vE \
+		'/(emu_|devices_|fail_(vfu|control|manage|record)_|vmm_dma|lib_bench_)' |
 		paste -sd ' ' -)
 	step "build with TSan" build tsan UNIT_SRC="$unit_src" unit-build \
 		linked-programs
