@@ -44,10 +44,12 @@ one() {
 	# words and numbers that are in the descriptions of formats
 	dict=
 	[ ! -e "tests/fuzz/$name.dict" ] || dict=-dict=tests/fuzz/$name.dict
-	# one input takes no longer than 25 s, whatever else this machine does
+	# one input takes no longer than 25 s, whatever else this machine does,
+	# or longer where fuzzers share processors
+	limit=$((25 * ((FUZZ_JOBS + $(nproc) - 1) / $(nproc))))
 	status=0
 	# shellcheck disable=SC2046,SC2086
-	"$bin" -max_total_time="$T" -timeout=25 -rss_limit_mb=2048 \
+	"$bin" -max_total_time="$T" -timeout=$limit -rss_limit_mb=2048 \
 		-max_len="$(max_len "$name")" -print_final_stats=1 \
 		-verbosity=1 $dict -artifact_prefix="$dir/failed/" \
 		"$corpus" $(stored "$name") $seeds >"$dir/log" 2>&1 || status=$?
@@ -71,11 +73,11 @@ if [ "${FUZZ_ONE:-}" ]; then
 	exit
 fi
 [ $# -gt 0 ] || set -- $(all_fuzzers)
-jobs=${FUZZ_JOBS:-$(nproc)}
+FUZZ_JOBS=${FUZZ_JOBS:-$(nproc)}
 if [ "${FUZZ_TOTAL:-}" ]; then
-	T=$((FUZZ_TOTAL * jobs / $#))
+	T=$((FUZZ_TOTAL * FUZZ_JOBS / $#))
 	[ $T -gt 3 ] || T=3
 fi
-export B
-printf '%s\n' "$@" | xargs -P "$jobs" -I{} \
+export B FUZZ_JOBS
+printf '%s\n' "$@" | xargs -P "$FUZZ_JOBS" -I{} \
 	env FUZZ_ONE={} tests/fuzz/run.sh "$T"
