@@ -7,6 +7,9 @@
 #include "tests/bench/load.h"
 
 #define K 1024u
+#define ISO_OUT 6u /* endpoints 3, which the rig has not */
+#define ISO_IN 7u
+
 #define ROWS(kind, buf, bytes)                        \
 	{kind, buf, bytes, 1}, {kind, buf, bytes, 8}, \
 	{                                             \
@@ -18,6 +21,13 @@
 		ROWS(kind, BUF_PAGES, 16 * K), ROWS(kind, BUF_PAGES, 64 * K), \
 		ROWS(kind, BUF_PAGES, K *K), ROWS(kind, BUF_64K, K *K)
 
+static const uint8_t dci_of[] = {
+	[LOAD_BULK_IN] = RIG_IN,   [LOAD_BULK_OUT] = RIG_OUT,
+	[LOAD_CONTROL_IN] = 1,     [LOAD_INTR_IN] = RIG_INT_IN,
+	[LOAD_ISO_IN] = ISO_IN,    [LOAD_ISO_OUT] = ISO_OUT,
+	[LOAD_STREAM_IN] = RIG_IN, [LOAD_DOORBELL] = RIG_IN,
+};
+
 const struct load_row *load_rows(unsigned *ret_n)
 {
 	static const struct load_row rows[] = {
@@ -26,6 +36,13 @@ const struct load_row *load_rows(unsigned *ret_n)
 		ROWS(LOAD_BULK_OUT, BUF_IDT, 8),
 		ROWS(LOAD_CONTROL_IN, BUF_ONE, 18),
 		ROWS(LOAD_INTR_IN, BUF_ONE, 8),
+		/* one alone is late for the next interval */
+		{LOAD_ISO_IN, BUF_ONE, K, 8},
+		{LOAD_ISO_IN, BUF_ONE, K, 64},
+		{LOAD_ISO_OUT, BUF_ONE, 192, 8},
+		{LOAD_ISO_OUT, BUF_ONE, 192, 64},
+		ROWS(LOAD_STREAM_IN, BUF_ONE, 4 * K),
+		ROWS(LOAD_STREAM_IN, BUF_ONE, 64 * K),
 		{LOAD_DOORBELL, BUF_ONE, 0, 1},
 		{LOAD_DOORBELL, BUF_ONE, 0, 64},
 	};
@@ -36,8 +53,9 @@ const struct load_row *load_rows(unsigned *ret_n)
 
 void load_name(const struct load_row *row, char *buf, size_t len)
 {
-	static const char *const kinds[] = {"bulk-in", "bulk-out", "control-in",
-					    "intr-in", "doorbell"};
+	static const char *const kinds[] = {
+		"bulk-in", "bulk-out", "control-in", "intr-in",
+		"iso-in",  "iso-out",  "stream-in",  "doorbell"};
 	static const char *const bufs[] = {"one", "pages", "64k", "idt"};
 
 	if (row->kind == LOAD_DOORBELL)
@@ -61,6 +79,11 @@ static void add_trb(struct load *l, unsigned type, uint64_t ptr, uint32_t len,
 		.type = (uint8_t)type, .ptr = ptr, .len = len, .flags = flags};
 }
 
+static bool is_out(const struct load *l)
+{
+	return l->row.kind == LOAD_BULK_OUT || l->row.kind == LOAD_ISO_OUT;
+}
+
 static void build_control(struct load *l)
 {
 	/* GET_DESCRIPTOR(device), 18 bytes */
@@ -73,10 +96,15 @@ static void build_td(struct load *l)
 {
 	const struct load_row *w = &l->row;
 	uint32_t unit = w->buf == BUF_PAGES ? 4 * K : 64 * K;
-	uint32_t flags = w->kind == LOAD_BULK_OUT ? 0 : TRB_ISP;
+	uint32_t flags = is_out(l) ? 0 : TRB_ISP;
 
 	if (w->kind == LOAD_CONTROL_IN) {
 		build_control(l);
+		return;
+	}
+	if (l->esit_ns) {
+		add_trb(l, TRB_ISOCH, l->buf, w->bytes,
+			flags | TRB_IOC | TRB_SIA);
 		return;
 	}
 	if (w->buf == BUF_IDT) {
@@ -102,9 +130,48 @@ static void enable_slots(struct load *l)
 		gdrv_enable_slot(&l->g->d, 0, &slot);
 }
 
+/* What the rig does not have: an isochronous endpoint, or one with streams. */
+static void add_endpoint(struct load *l)
+{
+	struct gdrv_epcfg ep = {.dci = dci_of[l->row.kind]};
+	bool streams = l->row.kind == LOAD_STREAM_IN;
+	unsigned cc;
+
+	if (streams) {
+		ep.type = EPT_BULK_IN;
+		ep.mps = 1024;
+		ep.max_burst = 15;
+		ep.streams = 3;
+	} else {
+		ep.type = is_out(l) ? EPT_ISOCH_OUT : EPT_ISOCH_IN;
+		ep.mps = (uint16_t)l->row.bytes;
+		ep.max_esit = l->row.bytes;
+		ep.interval = is_out(l) ? 3 : 0;
+		l->esit_ns = 125000ull << ep.interval;
+	}
+	cc = (unsigned)(streams ? gdrv_replace(l->g->v, &ep, 1)
+				: gdrv_configure(l->g->v, &ep, 1));
+	if (cc != CC_SUCCESS) {
+		fprintf(stderr, "bench: Configure Endpoint: %u\n", cc);
+		exit(1);
+	}
+}
+
+static void find_rings(struct load *l)
+{
+	unsigned dci = dci_of[l->row.kind];
+
+	l->nrings = 1;
+	l->ring[0] = l->g->v->ring[dci];
+	if (l->row.kind != LOAD_STREAM_IN)
+		return;
+	l->nrings = LOAD_RINGS;
+	for (unsigned i = 0; i < LOAD_RINGS; i++)
+		l->ring[i] = &l->g->v->streams[dci]->ring[i + 1];
+}
+
 void load_up(struct load *l, const struct load_row *row)
 {
-	static const uint8_t dci[] = {RIG_IN, RIG_OUT, 1, RIG_INT_IN, RIG_IN};
 	struct rig_cfg cfg = {
 		.opts = {.inte = true, .evt_segs = 2, .evt_trbs = 1024},
 		.nsegs = 5,
@@ -113,8 +180,13 @@ void load_up(struct load *l, const struct load_row *row)
 
 	memset(l, 0, sizeof(*l));
 	l->row = *row;
+	if (row->kind == LOAD_STREAM_IN)
+		cfg.port = 5; /* super speed */
 	l->g = rig_up(&cfg);
-	l->r = l->g->v->ring[dci[row->kind]];
+	if (row->kind == LOAD_ISO_IN || row->kind == LOAD_ISO_OUT ||
+	    row->kind == LOAD_STREAM_IN)
+		add_endpoint(l);
+	find_rings(l);
 	l->buf = guestmem_alloc_in(&l->g->gm, 1, 2 * K * K);
 	l->buf = (l->buf + 64 * K - 1) & ~(uint64_t)(64 * K - 1);
 	l->trb = calloc(300, sizeof(*l->trb));
@@ -136,12 +208,19 @@ unsigned load_down(struct load *l)
 	return wrong;
 }
 
-static void post_one(struct load *l)
+static bool post_one(struct load *l)
 {
-	if (!l->todo || gdrv_post(l->r, l->trb, l->ntrbs, NULL))
-		return;
+	struct gdrv_ring *r = l->ring[l->next];
+
+	if (!l->todo || gdrv_post(r, l->trb, l->ntrbs, NULL))
+		return false;
 	l->todo--;
 	l->outstanding++;
+	l->next = (l->next + 1) % l->nrings;
+	if (l->nrings > 1) /* each has a doorbell of its own */
+		gdrv_doorbell(&l->g->d, l->g->v->slot, r->dci,
+			      (unsigned)(r - l->ring[0]) + 1);
+	return true;
 }
 
 static void on_done(void *arg, struct gdrv_ring *r, struct gdrv_td *td)
@@ -155,12 +234,13 @@ static void on_done(void *arg, struct gdrv_ring *r, struct gdrv_td *td)
 
 static struct stub_ep *device_ep(struct load *l)
 {
-	static const uint8_t addr[] = {0x81, 1, 0, 0x82, 0x81};
+	unsigned dci = dci_of[l->row.kind];
 
-	return stub_ep(&l->g->s, addr[l->row.kind]);
+	return stub_ep(&l->g->s,
+		       (uint8_t)(dci / 2 | (dci > 1 && dci & 1 ? 0x80 : 0)));
 }
 
-/* Keep `depth` TDs on the ring until @n are done. */
+/* Keep `depth` TDs on the rings until @n are done. */
 static void drive(struct load *l, unsigned n)
 {
 	struct gdrv *d = &l->g->d;
@@ -173,25 +253,27 @@ static void drive(struct load *l, unsigned n)
 		}
 		return;
 	}
-	l->r->on_done = on_done;
-	l->r->arg = l;
+	for (unsigned i = 0; i < l->nrings; i++) {
+		l->ring[i]->on_done = on_done;
+		l->ring[i]->arg = l;
+	}
 	while (l->todo || l->outstanding) {
 		unsigned had = l->outstanding;
 
-		while (l->outstanding < l->row.depth && l->todo) {
-			unsigned before = l->outstanding;
-
-			post_one(l);
-			if (l->outstanding == before)
-				break;
-		}
-		if (l->outstanding != had)
-			gdrv_doorbell(d, l->g->v->slot, l->r->dci, 0);
+		while (l->outstanding < l->row.depth && post_one(l))
+			;
+		if (l->outstanding != had && l->nrings == 1)
+			gdrv_doorbell(d, l->g->v->slot, l->ring[0]->dci, 0);
 		d->bus->run(d->bus_p);
-		if (!gdrv_poll(d, 0, 4096) && l->outstanding == had && d->nerr)
+		if (gdrv_poll(d, 0, 4096) || l->outstanding != had)
+			continue;
+		if (d->nerr)
 			return;
+		if (l->esit_ns)
+			d->bus->advance(d->bus_p, l->esit_ns);
 	}
-	l->r->on_done = NULL;
+	for (unsigned i = 0; i < l->nrings; i++)
+		l->ring[i]->on_done = NULL;
 }
 
 static uint64_t cpu_ns(void)
@@ -207,9 +289,7 @@ static void snapshot(struct load *l, struct load_cost *c)
 	const struct xhci_stats *s = xhci_stats(l->g->e.x);
 
 	*c = (struct load_cost){
-		.tds = l->r->tds_done,
 		.bytes = device_ep(l)->bytes,
-		.trbs = l->r->next_seq,
 		.trb_reads = s->trb_reads,
 		.trb_peeks = s->trb_peeks,
 		.ctx_reads = s->ctx_reads,
@@ -221,6 +301,10 @@ static void snapshot(struct load *l, struct load_cost *c)
 		.allocs = alloc_count(),
 		.cpu_ns = cpu_ns(),
 	};
+	for (unsigned i = 0; i < l->nrings; i++) {
+		c->tds += l->ring[i]->tds_done;
+		c->trbs += l->ring[i]->next_seq;
+	}
 }
 
 void load_run(struct load *l, unsigned n, bool bounce, struct load_cost *ret)
@@ -301,7 +385,7 @@ bool load_verify(struct load *l)
 		uint64_t at = e->next_byte;
 		uint32_t crc = e->crc;
 
-		if (l->row.kind == LOAD_BULK_OUT)
+		if (is_out(l))
 			for (unsigned i = 0; i < l->ntrbs; i++) {
 				const struct gdrv_trb *t = &l->trb[i];
 
@@ -315,13 +399,13 @@ bool load_verify(struct load *l)
 		for (unsigned i = 0; i < l->ntrbs; i++) {
 			const struct gdrv_trb *t = &l->trb[i];
 
-			if (l->row.kind == LOAD_BULK_OUT ||
-			    t->type == TRB_SETUP || t->type == TRB_STATUS)
+			if (is_out(l) || t->type == TRB_SETUP ||
+			    t->type == TRB_STATUS)
 				continue;
 			ok = ok && rig_pattern(l->g, t->ptr, t->len, at);
 			at += t->len;
 		}
-		if (l->row.kind == LOAD_BULK_OUT)
+		if (is_out(l))
 			ok = e->crc == crc;
 	}
 	return ok;

@@ -14,7 +14,10 @@ enum load_kind {
 	LOAD_BULK_OUT,
 	LOAD_CONTROL_IN,
 	LOAD_INTR_IN,
-	LOAD_DOORBELL, /* nothing to do; `depth` slots are enabled */
+	LOAD_ISO_IN,    /* a packet each 125 us, high speed */
+	LOAD_ISO_OUT,   /* a packet each 1 ms */
+	LOAD_STREAM_IN, /* bulk, TD by TD on the next of fifteen streams */
+	LOAD_DOORBELL,  /* nothing to do; `depth` slots are enabled */
 };
 
 enum load_buf {
@@ -42,10 +45,14 @@ struct load_cost {
 	uint64_t cpu_ns;   /* thread CPU clock */
 };
 
+#define LOAD_RINGS 15u
+
 struct load {
 	struct rig *g; /* owned */
 	struct load_row row;
-	struct gdrv_ring *r;
+	struct gdrv_ring *ring[LOAD_RINGS]; /* those of the streams, or one */
+	unsigned nrings, next;              /* the ring of the next TD */
+	uint64_t esit_ns;                   /* isochronous: of one TD */
 	uint64_t buf;
 	struct gdrv_trb *trb; /* owned; one TD's */
 	unsigned ntrbs;

@@ -28,6 +28,8 @@ static void counts_of_a_transfer(void **state)
 		for (unsigned bounce = 0; bounce < 2; bounce++) {
 			unsigned count = 3 * rows[i].depth;
 
+			if (count < LOAD_RINGS) /* each stream once */
+				count = LOAD_RINGS;
 			load_run(&l, count, bounce, &c); /* to the pools */
 			load_run(&l, count, bounce, &c);
 			if (c.tds == count &&
