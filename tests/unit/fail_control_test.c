@@ -157,25 +157,15 @@ static void one_server(void *arg)
 	static const char *const files[] = {"sock", "control", "late", NULL};
 	struct scene *s = arg;
 	unsigned bad;
-	int code;
 
-	fs_start(&s->f, run, s);
-	if (!fs_ready(&s->f)) {
-		s->refused++;
-		fs_refused(&s->f, files);
+	if (!fs_up(&s->f, run, s, files, &s->refused))
 		return;
-	}
 	bad = use(s, false);
 	if (bad && !fail_happened())
 		fail_msg("nothing failed, but %u requests: %s", bad, s->said);
 	if (fail_happened())
 		use(s, true);
-	code = fs_end(&s->f, true);
-	if (code || fs_lines(&s->f) > 1)
-		fail_msg("%s failed: exit code %d: %s", fs_what(), code,
-			 s->f.text);
-	for (unsigned i = 0; files[i]; i++)
-		assert_int_equal(access(files[i], F_OK), -1);
+	fs_down(&s->f, 1, files);
 }
 
 static void each_call_fails_once(void **state)

@@ -8,6 +8,7 @@
 
 #include <ftw.h>
 #include <jansson.h>
+#include <limits.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -155,12 +156,8 @@ static void one_manager(void *arg)
 {
 	static const char *const files[] = {NULL};
 	struct scene *s = arg;
-	int code;
 
-	fs_start(&s->f, run, s);
-	if (!fs_ready(&s->f)) {
-		s->refused++;
-		fs_refused(&s->f, files);
+	if (!fs_up(&s->f, run, s, files, &s->refused)) {
 		hang_up(s);
 		return;
 	}
@@ -178,11 +175,7 @@ static void one_manager(void *arg)
 		if (!be_vm(s, FS_PATIENCE_MS))
 			fail_msg("the next VM has %u devices", s->given);
 	}
-	code = fs_end(&s->f, true);
-	fs_lines(&s->f);
-	if (code)
-		fail_msg("%s failed: exit code %d: %s", fs_what(), code,
-			 s->f.text);
+	fs_down(&s->f, UINT_MAX, files);
 	hang_up(s);
 }
 

@@ -92,26 +92,18 @@ static void one_server(void *arg)
 	static const char *const files[] = {"sock", NULL};
 	struct scene *s = arg;
 	bool ok;
-	int code;
 
 	unlink("record");
 	unlink("pcap");
-	fs_start(&s->f, run, s);
-	if (!fs_ready(&s->f)) {
-		s->refused++;
-		fs_refused(&s->f, files);
+	if (!fs_up(&s->f, run, s, files, &s->refused))
 		return;
-	}
 	ok = life(s);
 	if (!ok && !fail_happened())
 		fail_msg("nothing failed, but a guest's work");
 	if (fail_happened() && !life(s))
 		fail_msg("%s failed: the next client fails", fs_what());
-	code = fs_end(&s->f, true);
 	/* a capture says that it is written again, too */
-	if (code || fs_lines(&s->f) > 2)
-		fail_msg("%s failed: exit code %d: %s", fs_what(), code,
-			 s->f.text);
+	fs_down(&s->f, 2, files);
 	s->said += s->f.text[0] != '\0';
 	check_record(s);
 	check_pcap();

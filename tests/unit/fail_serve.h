@@ -213,17 +213,43 @@ static unsigned fs_lines(struct fs *f)
 	return n;
 }
 
-/* It did not start: why is said in a line, and no file is left. */
-static void fs_refused(struct fs *f, const char *const *files)
+static void fs_none_left(const char *const *files)
 {
-	int code = fs_end(f, false);
-
-	if ((code != 1 && code != 2) || fs_lines(f) != 1)
-		fail_msg("%s failed: exit code %d: %s", fs_what(), code,
-			 f->text);
 	for (; *files; files++)
 		if (access(*files, F_OK) == 0)
 			fail_msg("%s failed: %s is left", fs_what(), *files);
+}
+
+/*
+ * fs_up - run @run(@arg) until it is ready. False: it did not start, said why in
+ * a line, left none of @files (NULL at the end), and is counted in *refused.
+ */
+static bool fs_up(struct fs *f, int (*run)(void *), void *arg,
+		  const char *const *files, unsigned *refused)
+{
+	int code;
+
+	fs_start(f, run, arg);
+	if (fs_ready(f))
+		return true;
+	code = fs_end(f, false);
+	if ((code != 1 && code != 2) || fs_lines(f) != 1)
+		fail_msg("%s failed: exit code %d: %s", fs_what(), code,
+			 f->text);
+	fs_none_left(files);
+	++*refused;
+	return false;
+}
+
+/* Told to end it does, having said no more than @lines lines. */
+static void fs_down(struct fs *f, unsigned lines, const char *const *files)
+{
+	int code = fs_end(f, true);
+
+	if (fs_lines(f) > lines || code)
+		fail_msg("%s failed: exit code %d: %s", fs_what(), code,
+			 f->text);
+	fs_none_left(files);
 }
 
 #endif

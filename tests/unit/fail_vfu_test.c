@@ -44,25 +44,16 @@ static void one_server(void *arg)
 	struct scene *s = arg;
 	char why[600];
 	bool ok;
-	int code;
 
-	fs_start(&s->f, run, s);
-	if (!fs_ready(&s->f)) {
-		s->refused++;
-		fs_refused(&s->f, files);
+	if (!fs_up(&s->f, run, s, files, &s->refused))
 		return;
-	}
 	ok = life(s, true, why, sizeof(why));
 	s->lost += !ok;
 	if (!ok && !fail_happened())
 		fail_msg("nothing failed, but: %s", why);
 	if (fail_happened() && !life(s, false, why, sizeof(why)))
 		fail_msg("%s failed: the next client: %s", fs_what(), why);
-	code = fs_end(&s->f, true);
-	if (code || fs_lines(&s->f) > 1)
-		fail_msg("%s failed: exit code %d: %s", fs_what(), code,
-			 s->f.text);
-	assert_int_equal(access("sock", F_OK), -1);
+	fs_down(&s->f, 1, files);
 }
 
 static void each_call_fails_once(enum vc_kind kind)
