@@ -344,10 +344,13 @@ static void extra(struct fuzz *z)
 	}
 }
 
+/* Of the controller, for one input: each may be thousands of TRBs. */
+#define MAX_TURNS 1000u
+
 static void play(struct fuzz *z, unsigned steps)
 {
 	machine(z, &reads);
-	while (steps-- && (!z->in || z->left)) {
+	while (steps-- && (!z->in || z->left) && host.turns < MAX_TURNS) {
 		unsigned op = below(z, 256);
 
 		if (op < OP_EXTRA)

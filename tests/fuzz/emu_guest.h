@@ -50,6 +50,7 @@ static struct host {
 	unsigned snapshots;
 	const struct xhci_tap_ops *tap; /* NULL: nobody listens */
 	void *tap_arg;
+	unsigned turns; /* that the controller has worked for this input */
 } host;
 
 static void on_get(void)
@@ -66,6 +67,7 @@ static void turn(struct fuzz *z)
 		f->dev[p].refuse =
 			f->dev[p].nheld > DEV_XFERS / 2 || host.refuse >> p & 1;
 	f->accesses = 0;
+	host.turns++;
 	f->kicked = xhci_run(f->x);
 	assert_true(f->accesses <= RUN_WORK);
 }
