@@ -36,11 +36,8 @@ const struct load_row *load_rows(unsigned *ret_n)
 		ROWS(LOAD_BULK_OUT, BUF_IDT, 8),
 		ROWS(LOAD_CONTROL_IN, BUF_ONE, 18),
 		ROWS(LOAD_INTR_IN, BUF_ONE, 8),
-		/* one alone is late for the next interval */
-		{LOAD_ISO_IN, BUF_ONE, K, 8},
-		{LOAD_ISO_IN, BUF_ONE, K, 64},
-		{LOAD_ISO_OUT, BUF_ONE, 192, 8},
-		{LOAD_ISO_OUT, BUF_ONE, 192, 64},
+		ROWS(LOAD_ISO_IN, BUF_ONE, K),
+		ROWS(LOAD_ISO_OUT, BUF_ONE, 192),
 		ROWS(LOAD_STREAM_IN, BUF_ONE, 4 * K),
 		ROWS(LOAD_STREAM_IN, BUF_ONE, 64 * K),
 		{LOAD_DOORBELL, BUF_ONE, 0, 1},
@@ -135,7 +132,7 @@ static void add_endpoint(struct load *l)
 {
 	struct gdrv_epcfg ep = {.dci = dci_of[l->row.kind]};
 	bool streams = l->row.kind == LOAD_STREAM_IN;
-	unsigned cc;
+	int cc;
 
 	if (streams) {
 		ep.type = EPT_BULK_IN;
@@ -149,10 +146,10 @@ static void add_endpoint(struct load *l)
 		ep.interval = is_out(l) ? 3 : 0;
 		l->esit_ns = 125000ull << ep.interval;
 	}
-	cc = (unsigned)(streams ? gdrv_replace(l->g->v, &ep, 1)
-				: gdrv_configure(l->g->v, &ep, 1));
+	cc = streams ? gdrv_replace(l->g->v, &ep, 1)
+		     : gdrv_configure(l->g->v, &ep, 1);
 	if (cc != CC_SUCCESS) {
-		fprintf(stderr, "bench: Configure Endpoint: %u\n", cc);
+		fprintf(stderr, "bench: Configure Endpoint: %d\n", cc);
 		exit(1);
 	}
 }
