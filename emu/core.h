@@ -333,7 +333,8 @@ uint32_t isoch_payload(const struct xhci_ep *ep);
 /* When is this TD to go? Sets td->state, and td->cc where it cannot go. */
 void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td);
 void isoch_idle(struct xhci_ep *ep); /* the ring has run empty */
-void isoch_stop(struct xhci_ep *ep); /* the ring was taken back */
+/* The ring was taken back; @asked: software did, and knows of it */
+void isoch_stop(struct xhci_ep *ep, bool asked);
 /* Tell of the rings that ran dry; false: there is no room for all of them */
 bool isoch_tell(struct xhci *x);
 uint64_t isoch_deadline(const struct xhci *x);

@@ -153,7 +153,8 @@ void ep_drain_check(struct xhci_ep *ep)
 		q->fetch = q->deq;
 	}
 	ep->cancelling = false;
-	isoch_stop(ep);
+	isoch_stop(ep, ep_held(ep) || ep->drain == DRAIN_DROP ||
+			       !xhci_running(ep->slot->x));
 	if (ep_held(ep))
 		xhci_kick(ep->slot->x);
 	else

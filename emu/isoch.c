@@ -6,6 +6,11 @@
  * near, so that several are in flight and no interval is lost. What MFINDEX
  * decides is when a stream starts, whether a TD came too late for its frame,
  * and when a ring without TDs is an underrun or overrun.
+ *
+ * Software that was slow ends a stream like any other: it is done with the last
+ * TD, and drops the endpoint. An underrun's event that it reads behind that is
+ * an error to some (Linux logs it), so that it comes late: when software had
+ * LATE_MS to end the stream, or with the TD that shows that it does not.
  */
 #include "emu/core.h"
 
@@ -13,7 +18,7 @@
 #define UF_FRAME 8u    /* microframes a frame */
 #define FRAMES 2048u   /* Frame ID wraps */
 #define WINDOW_MS 895u /* §4.11.2.5: frames ahead that a Frame ID can name */
-#define LATE_MS 250u   /* that much too late is not missed yet */
+#define LATE_MS 250u   /* software may be that late */
 #define IST_UF 1u      /* HCSPARAMS2.IST */
 #define LEAD_UF 8u     /* a TD goes to the device this long before */
 
@@ -76,12 +81,52 @@ static bool contiguous(const struct xhci_ep *ep, const struct xhci_td *td)
 	       (td->sia || ep->iso_uf / UF_FRAME % FRAMES == td->frame_id);
 }
 
+/* §4.10.3.1; it is no TRB's. False: there is no room for it now */
+static bool tell_dry(struct xhci_ep *ep)
+{
+	const struct td_event ev = {.cc = ep->info.ep & USB_DIR_IN
+						  ? CC_RING_OVERRUN
+						  : CC_RING_UNDERRUN,
+				    .intr = slot_intr(ep->slot)};
+
+	ep->iso_dry = !ep_post_event(ep, &ev);
+	return !ep->iso_dry;
+}
+
+bool isoch_tell(struct xhci *x)
+{
+	bool all = true;
+
+	for (struct xhci_ep *ep = x->iso_list; ep; ep = ep->iso_next)
+		if (ep->iso_dry && !tell_dry(ep))
+			all = false;
+	return all;
+}
+
+/* The ring ran dry, and iso_at is when that is told. */
+static bool untold(const struct xhci_ep *ep)
+{
+	return !ep->iso_on && ep->iso_at != UINT64_MAX;
+}
+
+static void tell_now(struct xhci_ep *ep)
+{
+	struct xhci *x = ep->slot->x;
+
+	ep->iso_at = UINT64_MAX;
+	if (!tell_dry(ep))
+		x->notify = true;
+	timer_update(x);
+}
+
 void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td)
 {
 	struct xhci *x = ep->slot->x;
 	uint64_t now = mfindex_now(x), at = align_up(now + IST_UF, esit(ep));
 	bool in_stream = contiguous(ep, td);
 
+	if (untold(ep))
+		tell_now(ep);
 	/* §6.4.5: it has its interval all the same, and nothing is moved */
 	if (td->xfer.length > isoch_payload(ep))
 		td->cc = CC_BANDWIDTH_OVERRUN;
@@ -115,9 +160,13 @@ void isoch_idle(struct xhci_ep *ep)
 	timer_update(x);
 }
 
-void isoch_stop(struct xhci_ep *ep)
+void isoch_stop(struct xhci_ep *ep, bool asked)
 {
-	ep->iso_on = ep->iso_dry = false;
+	if (asked)
+		ep->iso_dry = false;
+	else if (untold(ep))
+		tell_now(ep);
+	ep->iso_on = false;
 	if (ep->iso_at == UINT64_MAX)
 		return;
 	ep->iso_at = UINT64_MAX;
@@ -134,32 +183,14 @@ uint64_t isoch_deadline(const struct xhci *x)
 	return at;
 }
 
-/* §4.10.3.1; it is no TRB's. False: there is no room for it now */
-static bool tell_dry(struct xhci_ep *ep)
-{
-	const struct td_event ev = {.cc = ep->info.ep & USB_DIR_IN
-						  ? CC_RING_OVERRUN
-						  : CC_RING_UNDERRUN,
-				    .intr = slot_intr(ep->slot)};
-
-	ep->iso_dry = !ep_post_event(ep, &ev);
-	return !ep->iso_dry;
-}
-
-bool isoch_tell(struct xhci *x)
-{
-	bool all = true;
-
-	for (struct xhci_ep *ep = x->iso_list; ep; ep = ep->iso_next)
-		if (ep->iso_dry && !tell_dry(ep))
-			all = false;
-	return all;
-}
-
-static void ep_timer(struct xhci_ep *ep)
+static void ep_timer(struct xhci_ep *ep, uint64_t now_ns)
 {
 	struct xhci_epq *q = &ep->q;
 
+	if (untold(ep)) {
+		tell_now(ep);
+		return;
+	}
 	ep->iso_at = UINT64_MAX;
 	if (q->tail && q->tail->state == TD_WAITING) {
 		td_submit(q, q->tail);
@@ -167,8 +198,7 @@ static void ep_timer(struct xhci_ep *ep)
 	} else if (!q->head && ep->iso_on && ep->state == EP_RUNNING &&
 		   xhci_running(ep->slot->x)) {
 		ep->iso_on = false;
-		if (!tell_dry(ep))
-			ep->slot->x->notify = true;
+		ep->iso_at = now_ns + LATE_MS * 1000000ull;
 	}
 }
 
@@ -176,5 +206,5 @@ void isoch_timer(struct xhci *x, uint64_t now_ns)
 {
 	for (struct xhci_ep *ep = x->iso_list; ep; ep = ep->iso_next)
 		if (ep->iso_at <= now_ns)
-			ep_timer(ep);
+			ep_timer(ep, now_ns);
 }

@@ -56,8 +56,9 @@ enum stand {
 	NOTHING_YET,
 	FLYING,  /* the device has a TD */
 	WAITING, /* and one waits for its frame */
-	RUN_DRY, /* the underrun is due, and not told of yet */
-	TOLD,    /* it has been told of; software has not looked */
+	DONE,    /* the device has done all there was, its interval comes */
+	RUN_DRY, /* it came and found nothing */
+	TOLD,    /* which has been told of; software has not looked */
 	NSTANDS
 };
 
@@ -69,15 +70,16 @@ static void bring_to(struct fake *f, unsigned dci, enum stand how)
 		return;
 	iso_td(f, dci, 0, 64, when);
 	ring_db(f, 1, dci);
-	if (how == RUN_DRY || how == TOLD)
+	if (how >= DONE)
 		packet_end(f, USB_OK, 64);
-	if (how == TOLD)
-		advance(f, 50 * MS);
+	if (how >= RUN_DRY)
+		advance(f, how == RUN_DRY ? SLOW : DRY);
 }
 
 /*
- * Software may read a Ring Underrun event behind a command that dropped its
- * endpoint: it was written before. Behind that command's event none is, nor
+ * Software that reads a Ring Underrun event when it has dropped the endpoint
+ * takes that for an error: there is none, if it was not slower than a quarter
+ * of a second. Behind the command's event there is none in any case, nor
  * another one of a transfer.
  */
 static void dropped(unsigned dci, enum stand how, bool deconfigure)
@@ -96,9 +98,9 @@ static void dropped(unsigned dci, enum stand how, bool deconfigure)
 		dev_end_cancelled(&f->dev[1], 0);
 	assert_int_equal(cmd_result(f, at), CC_SUCCESS);
 	events = xfer_events(f);
-	assert_int_equal(events, how == TOLD ? 2 : how == RUN_DRY ? 1 : 0);
+	assert_int_equal(events, how == TOLD ? 2 : how >= DONE ? 1 : 0);
 	ring_db(f, 1, dci);
-	advance(f, 200 * MS);
+	advance(f, DRY);
 	assert_int_equal(xfer_events(f), events);
 	assert_int_equal(f->timer_at, NO_TIME);
 	fake_free(f);
@@ -112,12 +114,120 @@ static void one_that_was_dropped_is_silent(void **state)
 			dropped(k & 1 ? ISO_IN : ISO_OUT, how, k & 2);
 }
 
+static struct fake *ran_dry(unsigned dci)
+{
+	struct fake *f = iso_ready(3);
+
+	bring_to(f, dci, RUN_DRY);
+	assert_int_equal(xfer_events(f), 1);
+	return f;
+}
+
+static void assert_told(struct fake *f, unsigned n, unsigned dci)
+{
+	assert_event(xfer_event(f, n), 0,
+		     dci == ISO_IN ? CC_RING_OVERRUN : CC_RING_UNDERRUN, 0);
+	assert_int_equal(TRB_EP(xfer_event(f, n)->control), dci);
+}
+
+/* Software that was slow and goes on hears of it first, and only once */
+static void the_next_td_tells_that_the_ring_was_dry(void **state)
+{
+	(void)state;
+	for (unsigned dci = ISO_OUT; dci <= ISO_IN; dci++)
+		for (unsigned missed = 0; missed < 2; missed++) {
+			struct fake *f = ran_dry(dci);
+			uint32_t when = missed ? frame_id(f, 1000) : TRB_SIA;
+			uint64_t at = iso_td(f, dci, 1, 64, when);
+
+			ring_db(f, 1, dci);
+			assert_told(f, 1, dci);
+			assert_int_equal(f->dev[1].nheld, !missed);
+			if (!missed)
+				packet_end(f, USB_OK, 64);
+			assert_event(xfer_event(f, 2), at,
+				     missed ? CC_MISSED_SERVICE : CC_SUCCESS,
+				     missed ? 64 : 0);
+			advance(f, SLOW);
+			assert_int_equal(xfer_events(f), 3);
+			/* the second time is one by itself */
+			advance(f, DRY);
+			assert_int_equal(xfer_events(f), missed ? 3 : 4);
+			if (!missed)
+				assert_told(f, 3, dci);
+			assert_int_equal(f->timer_at, NO_TIME);
+			fake_free(f);
+		}
+}
+
+/* A doorbell for a ring without a TD changes nothing, nor a TRB of no TD */
+static void what_is_no_td_tells_nothing(void **state)
+{
+	struct fake *f = ran_dry(ISO_OUT);
+
+	(void)state;
+	ring_db(f, 1, ISO_OUT);
+	put(f, G_RING(ISO_OUT) + 16, 0, 0, T(NOOP) | TRB_C);
+	ring_db(f, 1, ISO_OUT);
+	assert_int_equal(xfer_events(f), 1);
+	advance(f, DRY - SLOW);
+	assert_told(f, 1, ISO_OUT);
+	advance(f, DRY);
+	assert_int_equal(xfer_events(f), 2);
+	fake_free(f);
+}
+
+static void one_that_was_stopped_is_silent(void **state)
+{
+	(void)state;
+	for (unsigned halt = 0; halt < 2; halt++) {
+		struct fake *f = ran_dry(ISO_OUT);
+
+		if (halt)
+			wr(f, OFF_OP + OP_USBCMD, 0);
+		else
+			assert_int_equal(stop_ep(f, 1, ISO_OUT), CC_SUCCESS);
+		run(f);
+		assert_int_equal(f->timer_at, NO_TIME);
+		if (halt)
+			wr(f, OFF_OP + OP_USBCMD, CMD_RS);
+		advance(f, DRY);
+		assert_int_equal(xfer_events(f), halt ? 1 : 2);
+		for (unsigned i = 0; i < xfer_events(f); i++)
+			assert_int_not_equal(EV_CC(xfer_event(f, i)),
+					     CC_RING_UNDERRUN);
+		fake_free(f);
+	}
+}
+
+/* A pause is none of software's doing: it hears what it is to hear */
+static void a_pause_tells_that_the_ring_was_dry(void **state)
+{
+	struct fake *f = ran_dry(ISO_IN);
+
+	(void)state;
+	xhci_pause(f->x, false);
+	run(f);
+	assert_int_equal(xfer_events(f), 2);
+	assert_told(f, 1, ISO_IN);
+	assert_int_equal(f->timer_at, NO_TIME);
+	xhci_resume(f->x);
+	run(f);
+	advance(f, DRY);
+	assert_int_equal(xfer_events(f), 2);
+	fake_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stop_leaves_what_is_not_done_on_the_ring),
 		cmocka_unit_test(stop_of_a_td_that_waits_for_its_frame),
 		cmocka_unit_test(one_that_was_dropped_is_silent),
+		cmocka_unit_test(the_next_td_tells_that_the_ring_was_dry),
+		cmocka_unit_test(what_is_no_td_tells_nothing),
+		cmocka_unit_test(one_that_was_stopped_is_silent),
+		cmocka_unit_test(a_pause_tells_that_the_ring_was_dry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,11 +160,11 @@ static void empty_ring_is_an_underrun_once(unsigned dci, enum cc cc)
 
 	iso_td(f, dci, 0, 64, TRB_SIA);
 	ring_db(f, 1, dci);
-	advance(f, 20 * MS); /* the device still has it: no underrun */
+	advance(f, DRY); /* the device still has it: no underrun */
 	assert_int_equal(xfer_events(f), 0);
 	packet_end(f, USB_OK, 64);
 	assert_int_equal(xfer_events(f), 1);
-	advance(f, 50 * MS);
+	advance(f, DRY);
 	assert_int_equal(xfer_events(f), 2);
 	e = xfer_event(f, 1);
 	assert_event(e, 0, cc, 0);
@@ -175,7 +175,7 @@ static void empty_ring_is_an_underrun_once(unsigned dci, enum cc cc)
 	packet_end(f, USB_OK, 64);
 	iso_td(f, dci, 2, 64, TRB_SIA); /* in time */
 	ring_db(f, 1, dci);
-	advance(f, 50 * MS);
+	advance(f, DRY);
 	assert_int_equal(xfer_events(f), 3);
 	packet_end(f, USB_OK, 64);
 	fake_free(f);

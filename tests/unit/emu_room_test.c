@@ -108,7 +108,7 @@ static void iso_then_dry(struct fake *f)
 	dev_end(&f->dev[1], 0, USB_OK, 8);
 	run(f);
 	fill(f, 3);
-	advance(f, 50 * MS);
+	advance(f, 300 * MS);
 	run(f);
 }
 
@@ -121,6 +121,22 @@ static void a_ring_that_ran_dry(void **state)
 	f->ev_size = 16;
 	assert_int_equal(take_all(f, 3, TRB_EV_TRANSFER, CC_RING_UNDERRUN), 1);
 	assert_int_equal(f->timer_at, NO_TIME);
+	fake_free(f);
+}
+
+/* A pause in which there is no room: it is told of behind that */
+static void a_ring_that_ran_dry_before_a_pause(void **state)
+{
+	struct fake *f = iso_ready();
+
+	(void)state;
+	iso_then_dry(f);
+	xhci_pause(f->x, false);
+	run(f);
+	xhci_resume(f->x);
+	run(f);
+	f->ev_size = 16;
+	assert_int_equal(take_all(f, 3, TRB_EV_TRANSFER, CC_RING_UNDERRUN), 1);
 	fake_free(f);
 }
 
@@ -232,6 +248,7 @@ int main(void)
 		cmocka_unit_test(room_is_what_erdp_says_now),
 		cmocka_unit_test(a_wrap_of_mfindex),
 		cmocka_unit_test(a_ring_that_ran_dry),
+		cmocka_unit_test(a_ring_that_ran_dry_before_a_pause),
 		cmocka_unit_test(a_ring_that_ran_dry_and_was_stopped),
 		cmocka_unit_test(a_link_of_the_command_ring),
 		cmocka_unit_test(an_abort_of_a_command),

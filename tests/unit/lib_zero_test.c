@@ -78,8 +78,8 @@ static void guest_down(struct guest *g)
 
 	for (unsigned i = 0; i < 100 && timeout == 0; i++)
 		vxhci_dispatch(g->e.v, &timeout);
-	/* an isochronous ring without TDs is told of once; then nothing */
-	if (timeout != UINT64_MAX) {
+	/* an isochronous ring runs dry, is told of once; then nothing */
+	for (unsigned i = 0; i < 2 && timeout != UINT64_MAX; i++) {
 		gdrv_vx_bus.advance(&g->e, timeout);
 		vxhci_dispatch(g->e.v, &timeout);
 	}
