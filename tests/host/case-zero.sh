@@ -77,14 +77,8 @@ shortest() {
 	awk '$2 == "ok" && (!($1 in t) || $3 < t[$1]) { t[$1] = $3 }
 		END { for (c in t) print c, "ok", t[c] }' "$1"
 }
-# retries - how many there were in L2 since it was asked, and the ms for which
-# the driver spun. Each unlink of a URB that is just completing is one, and while
-# L2's cpu waits for L1's there is a burst; a flood goes on.
-retries() {
-	l2 'dmesg -c' | awk '/unlink retry/ { sub(/^[[] */, ""); t = $1 + 0
-		if (t - last < 0.001) spun += t - last
-		last = t; n++ } END { printf "%d, %d ms\n", n, spun * 1000 }'
-}
+# N, MS ms - what `l2 retries` said. Each unlink of a URB that is just completing is
+# one, and while L2's cpu waits for L1's there is a burst; a flood goes on.
 no_flood() { # RETRIES
 	retries_ms=${1#*, }
 	[ "${1%%,*}" -le $((25 * ZERO_N)) ] || [ "${retries_ms% ms}" -le 100 ]
@@ -101,9 +95,9 @@ zero_table() {
 }
 zero_round() { # SPEED
 	check "zero $1: through QEMU's usb-host" zero_qemu "$1"
-	retries_qemu=$(retries)
+	retries_qemu=$(l2 retries)
 	check "zero $1: through vxhci, linked" zero_vxhci "$1" linked
-	retries_linked=$(retries)
+	retries_linked=$(l2 retries)
 	check "zero $1: all that pass in L1 pass through vxhci, linked" \
 		zero_all_of_bare linked
 	check "zero $1: no flood of unlink retries, linked" \
@@ -119,7 +113,7 @@ zero_speed() {
 		for r in $(seq $ZERO_ROUNDS); do zero_round "$1"; done
 	}
 	check "zero $1: through vxhci serve" zero_vxhci "$1"
-	retries_vxhci=$(retries)
+	retries_vxhci=$(l2 retries)
 	for p in bare qemu linked vxhci; do
 		echo "zero $1, $p: $(zero_count /tmp/zero.$p)"
 	done

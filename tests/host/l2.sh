@@ -6,11 +6,13 @@ modprobe xhci_pci
 modprobe xhci_pci_renesas 2>/dev/null
 modprobe usbtest
 
-# usb_find VENDOR:PRODUCT - its folder in sysfs
+# usb_find VENDOR:PRODUCT - its folder in sysfs; without another process, each of
+# which takes its time here
 usb_find() {
 	for find_dev in /sys/bus/usb/devices/*; do
-		[ "$(cat "$find_dev/idVendor" 2>/dev/null):$(
-		cat "$find_dev/idProduct" 2>/dev/null)" = "$1" ] || continue
+		read -r find_vendor 2>/dev/null <"$find_dev/idVendor" &&
+			read -r find_product 2>/dev/null <"$find_dev/idProduct" &&
+			[ "$find_vendor:$find_product" = "$1" ] || continue
 		echo "$find_dev"
 		return 0
 	done
@@ -46,6 +48,13 @@ input_of() {
 	return 1
 }
 now() { cut -d. -f1 /proc/uptime; }
+# retries - how many there were since it was asked, and the ms for which the driver
+# spun
+retries() {
+	dmesg -c | awk '/unlink retry/ { sub(/^[[] */, ""); t = $1 + 0
+		if (t - last < 0.001) spun += t - last
+		last = t; n++ } END { printf "%d, %d ms\n", n, spun * 1000 }'
+}
 
 echo "@ready $(cut -d' ' -f1 /proc/uptime)"
 while IFS= read -r l2_cmd; do

@@ -1,53 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What changes a device's state: configurations, settings, halts, resets,
- * streams; in order with the rest, and with the device leaving at any step.
+ * What changes a device's state: configurations, settings, halts; in order with
+ * the rest, and with the device leaving at any step.
  */
 #include "tests/unit/pmapper_fake.h"
 
 #include "tests/unit/hostusb_fake.h"
 
 #include "hostusb/attach.h"
-#include "tests/unit/hostusb_rig.h"
-
-#define DONE LIBUSB_TRANSFER_COMPLETED
-
-static struct usb_xfer *set_config(struct dev_rig *t, unsigned i, uint16_t n)
-{
-	struct usb_xfer *x =
-		dev_request(t, i, 0, USB_REQ_SET_CONFIGURATION, n, 0, 0);
-
-	dev_submit_ok(t, x);
-	return x;
-}
-
-static struct usb_xfer *set_interface(struct dev_rig *t, unsigned i, uint16_t n,
-				      uint16_t alt)
-{
-	struct usb_xfer *x =
-		dev_request(t, i, 1, USB_REQ_SET_INTERFACE, alt, n, 0);
-
-	dev_submit_ok(t, x);
-	return x;
-}
-
-static struct usb_xfer *clear_halt(struct dev_rig *t, unsigned i, uint16_t ep)
-{
-	struct usb_xfer *x =
-		dev_request(t, i, 2, USB_REQ_CLEAR_FEATURE, 0, ep, 0);
-
-	dev_submit_ok(t, x);
-	return x;
-}
-
-static struct usb_xfer *get_status(struct dev_rig *t, unsigned i)
-{
-	struct usb_xfer *x =
-		dev_request(t, i, 0x80, USB_REQ_GET_STATUS, 0, 0, 2);
-
-	dev_submit_ok(t, x);
-	return x;
-}
+#include "tests/unit/hostusb_request.h"
 
 static void requests_become_libusbs_calls(void **state)
 {
@@ -270,148 +231,6 @@ static void clear_halt_leaves_transfers_alone(void **state)
 	assert_done(t, in, USB_OK, 3);
 }
 
-static void reset_is_answered_at_once(void **state)
-{
-	struct dev_rig *t = *state;
-	struct usb_xfer *x = dev_bulk(t, 0, 0x81), *y = dev_bulk(t, 1, 0x81);
-
-	dev_submit_ok(t, x);
-	rig_reset(t->rig, 1);
-	rig_run(t->rig);
-	assert_told(t->rig, "r1:1 ");
-	/* what comes meanwhile waits for the device */
-	dev_submit_ok(t, y);
-	assert_int_equal(fake.submits, 1);
-	dev_settle(t);
-	assert_done(t, x, USB_ERROR, 0);
-	assert_int_equal(t->dev->resets, 1);
-	assert_int_equal(fake.submits, 2);
-	dev_end(t, 0, DONE, 512);
-	assert_done(t, y, USB_OK, 512);
-}
-
-/* Resets in a row, as firmware and drivers do, are one for the device. */
-static void unused_device_is_not_reset_again(void **state)
-{
-	struct dev_rig *t = *state;
-
-	for (unsigned i = 0; i < 3; i++) {
-		rig_reset(t->rig, 1);
-		dev_settle(t);
-	}
-	assert_told(t->rig, "r1:1 r1:1 r1:1 ");
-	assert_int_equal(t->dev->resets, 1);
-	get_status(t, 0);
-	dev_end(t, 0, DONE, 2);
-	rig_reset(t->rig, 1);
-	dev_settle(t);
-	assert_int_equal(t->dev->resets, 2);
-}
-
-static void reset_initial_is_passed_on_once(void **state)
-{
-	struct dev_rig *t = *state;
-
-	dev_rig_stop(t);
-	fake_reset_host();
-	t->reset = HOSTUSB_RESET_INITIAL;
-	dev_rig_start(t);
-	for (unsigned i = 0; i < 3; i++) {
-		rig_reset(t->rig, 1);
-		dev_settle(t);
-		get_status(t, 0);
-		dev_end(t, 0, DONE, 2);
-	}
-	assert_told(t->rig, "r1:1 r1:1 r1:1 ");
-	assert_int_equal(t->dev->resets, 1);
-}
-
-static void reset_never_is_not_passed_on(void **state)
-{
-	struct dev_rig *t = *state;
-
-	dev_rig_stop(t);
-	fake_reset_host();
-	t->reset = HOSTUSB_RESET_NEVER;
-	dev_rig_start(t);
-	rig_reset(t->rig, 1);
-	dev_settle(t);
-	assert_told(t->rig, "r1:1 ");
-	assert_int_equal(t->dev->resets, 0);
-}
-
-static void settings_are_0_after_a_reset(void **state)
-{
-	struct dev_rig *t = *state;
-	struct usb_xfer *x;
-
-	set_interface(t, 0, 0, 1);
-	dev_settle(t);
-	rig_reset(t->rig, 1);
-	dev_settle(t);
-	x = dev_xfer(t, 1, 0x03, USB_ISOCH, 8, false);
-	t->packet[1].length = 8;
-	x->packet = &t->packet[1];
-	x->npackets = 1;
-	dev_submit_ok(t, x);
-	dev_settle(t);
-	assert_done(t, x, USB_ERROR, 0);
-	/* and the configuration is as SET_CONFIGURATION would leave it */
-	set_config(t, 2, 1);
-	dev_settle(t);
-	assert_int_equal(t->dev->set_configs, 1);
-}
-
-/* Other descriptors after the reset: another device, that comes by itself. */
-static void device_that_does_not_survive_its_reset(void **state)
-{
-	struct dev_rig *t = *state;
-	struct usb_xfer *x = dev_bulk(t, 0, 0x81);
-
-	fake.reset_error = LIBUSB_ERROR_NOT_FOUND;
-	rig_reset(t->rig, 1);
-	dev_submit_ok(t, x);
-	dev_settle(t);
-	assert_done(t, x, USB_NODEV, 0);
-	/* "r1:1 " before it, if the guest was faster than the worker */
-	assert_non_null(strstr(t->rig->x.told, "-1 "));
-	t->rig->x.told[0] = 0;
-	fake.reset_error = 0;
-	fake_event(t->dev, LIBUSB_HOTPLUG_EVENT_DEVICE_LEFT);
-	t->dev = fake_plug_in(2);
-	t->dev->info.speed = USB_SPEED_SUPER;
-	t->dev->info.pid = 0x999;
-	dev_settle(t);
-	assert_told(t->rig, "+5 ");
-}
-
-static void guest_that_asks_nothing_sees_it_leave(void **state)
-{
-	struct dev_rig *t = *state;
-
-	fake.reset_error = LIBUSB_ERROR_NOT_FOUND;
-	rig_reset(t->rig, 1);
-	dev_settle(t);
-	assert_null(t->rig->x.port[1].ops);
-}
-
-static void failed_reset_leaves_the_device(void **state)
-{
-	struct dev_rig *t = *state;
-
-	fake.reset_error = LIBUSB_ERROR_OTHER;
-	rig_reset(t->rig, 1);
-	dev_settle(t);
-	fake.reset_error = 0;
-	assert_told(t->rig, "r1:1 ");
-	rig_reset(t->rig, 1);
-	dev_settle(t);
-	assert_int_equal(t->dev->resets, 1);
-	get_status(t, 0);
-	dev_end(t, 0, DONE, 2);
-	assert_done(t, &t->rig->t[0], USB_OK, 2);
-}
-
 static void job_nobody_waits_for_any_more(void **state)
 {
 	struct dev_rig *t = *state;
@@ -431,118 +250,6 @@ static void job_nobody_waits_for_any_more(void **state)
 	assert_int_equal(t->rig->x.ndone, 3);
 	assert_int_equal(t->dev->config, 2); /* it was on its way */
 	fake.hold_cancelled = false;
-}
-
-static struct usb_xfer *stream_xfer(struct dev_rig *t, unsigned i, uint8_t ep,
-				    uint16_t stream)
-{
-	struct usb_xfer *x = dev_bulk(t, i, ep);
-
-	x->stream = stream;
-	dev_submit_ok(t, x);
-	return x;
-}
-
-static void ep_enable(struct dev_rig *t, uint8_t ep, uint16_t streams)
-{
-	struct usb_ep_info info = {
-		.ep = ep, .type = USB_BULK, .streams = streams};
-
-	t->rig->x.port[1].ops->ep_enable(t->rig->x.port[1].dev, &info);
-}
-
-/* What belongs together over several endpoints keeps its order meanwhile. */
-static void streams_are_made_before_anything_goes_on(void **state)
-{
-	struct dev_rig *t = *state;
-	struct usb_xfer *x, *y;
-
-	t->dev->max_streams = 16;
-	ep_enable(t, 0x81, 15);
-	x = stream_xfer(t, 0, 0x81, 3);
-	dev_submit_ok(t, dev_bulk(t, 2, 0x01));
-	y = stream_xfer(t, 1, 0x81, 15);
-	assert_int_equal(fake.nurbs, 0);
-	dev_settle(t);
-	assert_int_equal(fake.nurbs, 3);
-	assert_int_equal(fake.urb[0]->lt.type,
-			 LIBUSB_TRANSFER_TYPE_BULK_STREAM);
-	assert_int_equal(fake.urb[1]->lt.endpoint, 0x01);
-	assert_int_equal(fake.stream[0], 3);
-	assert_int_equal(fake.stream[2], 15);
-	for (unsigned i = 0; i < 3; i++)
-		dev_end(t, 0, DONE, 512);
-	assert_done(t, x, USB_OK, 512);
-	assert_done(t, y, USB_OK, 512);
-	t->rig->x.port[1].ops->ep_disable(t->rig->x.port[1].dev, 0x81);
-	dev_settle(t);
-	assert_int_equal(fake.streams_freed, 1);
-}
-
-/* A guest may configure the endpoint before it chooses its setting. */
-static void streams_wait_for_the_setting_with_the_endpoint(void **state)
-{
-	struct dev_rig *t = *state;
-	struct usb_xfer *x;
-
-	t->dev->max_streams = 16;
-	set_config(t, 0, 2);
-	dev_settle(t);
-	ep_enable(t, 0x01, 15);
-	dev_settle(t);
-	assert_int_equal(fake.streams_made, 0);
-	x = stream_xfer(t, 1, 0x01, 3);
-	dev_settle(t);
-	assert_done(t, x, USB_ERROR, 0);
-	set_config(t, 0, 1);
-	x = stream_xfer(t, 1, 0x01, 3);
-	dev_settle(t);
-	assert_int_equal(fake.streams_made, 1);
-	dev_end(t, 0, DONE, 9);
-	assert_done(t, x, USB_OK, 9);
-}
-
-static void streams_the_host_has_not(void **state)
-{
-	struct dev_rig *t = *state;
-	struct usb_xfer *x;
-
-	ep_enable(t, 0x81, 15);
-	x = stream_xfer(t, 0, 0x81, 3);
-	dev_settle(t);
-	assert_done(t, x, USB_ERROR, 0);
-	x = stream_xfer(t, 0, 0x81, 4);
-	dev_settle(t);
-	assert_done(t, x, USB_ERROR, 0);
-	assert_int_equal(t->rig->logs, 1);
-	t->dev->max_streams = 4;
-	ep_enable(t, 0x81, 15);
-	x = stream_xfer(t, 0, 0x81, 5);
-	dev_settle(t);
-	assert_done(t, x, USB_ERROR, 0);
-	x = stream_xfer(t, 0, 0x81, 4);
-	dev_settle(t);
-	dev_end(t, 0, DONE, 1);
-	assert_done(t, x, USB_OK, 1);
-	assert_int_equal(t->rig->logs, 2);
-}
-
-static void one_streams_failure_leaves_the_others(void **state)
-{
-	struct dev_rig *t = *state;
-	struct usb_xfer *x[3];
-
-	t->dev->max_streams = 16;
-	ep_enable(t, 0x81, 15);
-	for (unsigned i = 0; i < 3; i++)
-		x[i] = stream_xfer(t, i, 0x81, i == 1 ? 2 : 1);
-	dev_settle(t);
-	dev_end(t, 0, LIBUSB_TRANSFER_STALL, 0);
-	dev_run(t);
-	assert_done(t, x[0], USB_STALL, 0);
-	assert_done(t, x[2], USB_CANCELLED, 0);
-	dev_end(t, 0, DONE, 5);
-	assert_done(t, x[1], USB_OK, 5);
 }
 
 /* The kernel forgot them: the device is given up, and comes back. */
@@ -689,19 +396,7 @@ int main(void)
 		TEST(requests_keep_their_order),
 		TEST(other_endpoints_keep_going),
 		TEST(clear_halt_leaves_transfers_alone),
-		TEST(reset_is_answered_at_once),
-		TEST(unused_device_is_not_reset_again),
-		TEST(reset_initial_is_passed_on_once),
-		TEST(reset_never_is_not_passed_on),
-		TEST(settings_are_0_after_a_reset),
-		TEST(device_that_does_not_survive_its_reset),
-		TEST(guest_that_asks_nothing_sees_it_leave),
-		TEST(failed_reset_leaves_the_device),
 		TEST(job_nobody_waits_for_any_more),
-		TEST(streams_are_made_before_anything_goes_on),
-		TEST(streams_wait_for_the_setting_with_the_endpoint),
-		TEST(streams_the_host_has_not),
-		TEST(one_streams_failure_leaves_the_others),
 		TEST(transfers_that_never_end),
 		TEST(unplug_at_any_step),
 		TEST(every_call_may_fail),
