@@ -9,7 +9,6 @@
 
 #include "tests/unit/hostusb_rig.h"
 
-#define DONE LIBUSB_TRANSFER_COMPLETED
 #define STORM 300u
 
 /* The device answers GET_DESCRIPTOR @type with @n bytes at @text. */

@@ -7,8 +7,6 @@
 
 #include "tests/unit/hostusb_rig.h"
 
-#define DONE LIBUSB_TRANSFER_COMPLETED
-
 static inline struct usb_xfer *set_config(struct dev_rig *t, unsigned i,
 					  uint16_t n)
 {

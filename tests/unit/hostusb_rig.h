@@ -6,6 +6,8 @@
 #ifndef TESTS_HOSTUSB_RIG_H
 #define TESTS_HOSTUSB_RIG_H
 
+#define DONE LIBUSB_TRANSFER_COMPLETED
+
 struct dev_rig {
 	struct rig *rig;
 	struct hostusb *h;
