@@ -15,13 +15,14 @@
 
 #define LINK_LIMIT 32u /* Link TRBs in a row before a ring is called a loop */
 #define TD_MAX_TRBS 4096u        /* TRBs of one TD */
+#define TD_MAX_SPANS 8192u       /* pieces of guest memory of one TD */
 #define EPQ_MAX_TDS 128u         /* TDs in flight a transfer ring */
 #define EPQ_MAX_ISOCH 512u       /* the same, isochronous */
 #define EPQ_MAX_BYTES (8u << 20) /* bytes in flight a transfer ring */
 #define MAX_TDS 4096u            /* TDs in flight a controller */
 #define MAX_BYTES (64u << 20)    /* bytes in flight a controller */
 #define MAX_ELEMS (512u << 10)   /* TRB records held by TDs, a controller */
-#define RUN_TRBS 1024u           /* TRBs read in one slice of xhci_run() */
+#define RUN_TRBS 1024            /* TRBs read in one slice of xhci_run() */
 #define RUN_CMDS 16u             /* commands in one slice */
 #define RUN_CANCELS 128u         /* transfers asked for back in one slice */
 #define STARVED_NS 10000000u     /* until memory is asked for once more */
@@ -258,7 +259,7 @@ enum ring_result ring_next(struct xhci *x, struct xhci_ring *r,
 /* td_gather.c, td_retire.c */
 enum td_gather { TD_GATHERED, TD_NOTHING, TD_NO_MEMORY };
 enum td_gather td_gather(struct xhci *x, struct xhci_epq *q, struct xhci_td *td,
-			 unsigned *trbs);
+			 int *work);
 void td_walk_start(struct xhci_td *td);
 /* The next event of a finished TD; false: there is none. Pure. */
 bool td_retire(const struct xhci_td *td, struct td_walk *w,
@@ -315,7 +316,7 @@ void ep_resume_all(struct xhci *x); /* rings that have work get their turn */
 
 /* transfer.c */
 /* Work on one ring; returns true when it wants another turn. */
-bool epq_service(struct xhci_epq *q, unsigned *budget);
+bool epq_service(struct xhci_epq *q, int *budget);
 void epq_append(struct xhci_epq *q, struct xhci_td *td);
 /* Forget the TDs that the device does not have. */
 void epq_drop_done(struct xhci_epq *q);

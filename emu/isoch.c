@@ -10,7 +10,7 @@
  * Software that was slow ends a stream like any other: it is done with the last
  * TD, and drops the endpoint. An underrun's event that it reads behind that is
  * an error to some (Linux logs it), so that it comes late: when software had
- * LATE_MS to end the stream, or with the TD that shows that it does not.
+ * TELL_MS to end the stream, or with the TD that shows that it does not.
  */
 #include "emu/core.h"
 
@@ -18,7 +18,8 @@
 #define UF_FRAME 8u    /* microframes a frame */
 #define FRAMES 2048u   /* Frame ID wraps */
 #define WINDOW_MS 895u /* §4.11.2.5: frames ahead that a Frame ID can name */
-#define LATE_MS 250u   /* software may be that late */
+#define LATE_MS 250u   /* that much too late is not missed yet */
+#define TELL_MS 1000u  /* until a ring that ran dry is told of */
 #define IST_UF 1u      /* HCSPARAMS2.IST */
 #define LEAD_UF 8u     /* a TD goes to the device this long before */
 
@@ -198,7 +199,7 @@ static void ep_timer(struct xhci_ep *ep, uint64_t now_ns)
 	} else if (!q->head && ep->iso_on && ep->state == EP_RUNNING &&
 		   xhci_running(ep->slot->x)) {
 		ep->iso_on = false;
-		ep->iso_at = now_ns + LATE_MS * 1000000ull;
+		ep->iso_at = now_ns + TELL_MS * 1000000ull;
 	}
 }
 

@@ -20,6 +20,8 @@ struct gather {
 	uint32_t data;       /* bytes of data TRBs so far */
 	uint32_t limit;      /* bytes that have a place in the payload */
 	uint32_t links;      /* Links so far */
+	uint32_t spans;      /* pieces of guest memory so far */
+	int *work;           /* what is left of the slice */
 	enum { WANT_SETUP, WANT_DATA, IN_DATA, WANT_STATUS, IN_STATUS } stage;
 	bool idt;
 };
@@ -55,7 +57,11 @@ static enum step gather_segs(struct gather *g, uint64_t gpa, uint32_t len)
 
 	if (gpa + len < gpa)
 		return STEP_BAD;
-	while (len) {
+	for (bool first = true; len; first = false) {
+		if (++g->spans > TD_MAX_SPANS)
+			return STEP_BAD;
+		if (!first)
+			(*g->work)--;
 		if (x->ops->mem_get(x->host, gpa, len, td->xfer.in, &sp) != 0) {
 			TAP(x, XHCI_TAP_PAYLOAD, gpa, len, td->xfer.in, 0);
 			return STEP_BAD;
@@ -301,8 +307,7 @@ static void gather_finish(struct gather *g)
 }
 
 /* TRBs until the TD is whole; STEP_MORE: it is not, yet. @got: the first */
-static enum step gather_trbs(struct gather *g, enum ring_result got,
-			     unsigned *trbs)
+static enum step gather_trbs(struct gather *g, enum ring_result got)
 {
 	enum step st = STEP_MORE;
 	unsigned links = 0;
@@ -315,8 +320,7 @@ static enum step gather_trbs(struct gather *g, enum ring_result got,
 			memset(&g->trb, 0, sizeof(g->trb));
 			return STEP_BAD;
 		case RING_TRB:
-			if (*trbs)
-				(*trbs)--;
+			(*g->work)--;
 			st = gather_step(g, &links);
 			break;
 		}
@@ -329,13 +333,17 @@ static enum step gather_trbs(struct gather *g, enum ring_result got,
 /*
  * td_gather - the next TD of @q, from its fetch pointer. TD_GATHERED: @td is
  * filled (its end is where the next one starts); TD_NOTHING: software has not
- * put a whole TD there yet. @trbs is decreased by the TRBs read.
+ * put a whole TD there yet. @work is decreased by the TRBs read, and by the pieces
+ * of guest memory beyond one for each; below 0 when the TD was more than that.
  */
 enum td_gather td_gather(struct xhci *x, struct xhci_epq *q, struct xhci_td *td,
-			 unsigned *trbs)
+			 int *work)
 {
-	struct gather g = {
-		.x = x, .td = td, .r = q->fetch, .limit = UINT32_MAX};
+	struct gather g = {.x = x,
+			   .td = td,
+			   .r = q->fetch,
+			   .limit = UINT32_MAX,
+			   .work = work};
 	enum ring_result got = ring_next(x, &g.r, &g.trb, &g.gpa);
 	enum step st;
 
@@ -347,7 +355,7 @@ enum td_gather td_gather(struct xhci *x, struct xhci_epq *q, struct xhci_td *td,
 	td->xfer.type = q->ep->info.type;
 	td->xfer.stream = q->stream;
 	td->xfer.in = (q->ep->info.ep & USB_DIR_IN) != 0;
-	st = gather_trbs(&g, got, trbs);
+	st = gather_trbs(&g, got);
 	if (st == STEP_MORE)
 		return TD_NOTHING;
 	if (st == STEP_END && g.idt && !td->cap_seg) {

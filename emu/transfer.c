@@ -256,7 +256,7 @@ void td_submit(struct xhci_epq *q, struct xhci_td *td)
 }
 
 /* Gather the next TD of the ring and start it; false: none for now */
-static bool epq_fetch(struct xhci_epq *q, unsigned *budget)
+static bool epq_fetch(struct xhci_epq *q, int *budget)
 {
 	struct xhci *x = q->ep->slot->x;
 	struct xhci_td *td = td_get(x);
@@ -311,7 +311,7 @@ static uint32_t ring_limit(const struct xhci_ep *ep)
 	return ep->info.type == USB_ISOCH ? EPQ_MAX_ISOCH : EPQ_MAX_TDS;
 }
 
-static bool epq_work(struct xhci_epq *q, unsigned *budget)
+static bool epq_work(struct xhci_epq *q, int *budget)
 {
 	struct xhci_ep *ep = q->ep;
 
@@ -331,7 +331,7 @@ static bool epq_work(struct xhci_epq *q, unsigned *budget)
 			epq_starve(ep->slot->x);
 			return false;
 		}
-		if (*budget == 0)
+		if (*budget <= 0)
 			return true;
 		if (!epq_fetch(q, budget)) {
 			if (!epq_retire(q))
@@ -343,7 +343,7 @@ static bool epq_work(struct xhci_epq *q, unsigned *budget)
 	}
 }
 
-bool epq_service(struct xhci_epq *q, unsigned *budget)
+bool epq_service(struct xhci_epq *q, int *budget)
 {
 	bool more = epq_work(q, budget);
 

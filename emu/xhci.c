@@ -272,7 +272,7 @@ static struct xhci_epq *ready_pop(struct xhci *x)
 /* Rings take turns; each gets what is left of the slice, at most a part. */
 static bool run_slice(struct xhci *x)
 {
-	unsigned budget = RUN_TRBS, part;
+	int budget = RUN_TRBS, part;
 	bool more;
 
 	ep_cancel_more(x); /* also while it is halted, and while it resets */
@@ -287,7 +287,7 @@ static bool run_slice(struct xhci *x)
 	if (x->notify)
 		notify_flush(x);
 	more = command_run(x);
-	while (x->ready_head && budget && can_work(x)) {
+	while (x->ready_head && budget > 0 && can_work(x)) {
 		struct xhci_epq *q = ready_pop(x);
 
 		part = budget < RUN_TRBS / 4 ? budget : RUN_TRBS / 4;
@@ -301,9 +301,7 @@ static bool run_slice(struct xhci *x)
 				ep_ready(q);
 			}
 		}
-		budget += part;
-		if (budget)
-			budget--;
+		budget += part - 1; /* less than nothing, if a TD was large */
 	}
 	x->kicked = x->cancelling ||
 		    (can_work(x) && (more || x->again || x->ready_head));

@@ -181,14 +181,14 @@ static void on_rec(void *arg, const struct xhci_tap_rec *rec)
 
 /* Linked in the place of td_gather(): each TD is an operation. */
 enum td_gather __real_td_gather(struct xhci *x, struct xhci_epq *q,
-				struct xhci_td *td, unsigned *trbs);
+				struct xhci_td *td, int *work);
 enum td_gather __wrap_td_gather(struct xhci *x, struct xhci_epq *q,
-				struct xhci_td *td, unsigned *trbs);
+				struct xhci_td *td, int *work);
 enum td_gather __wrap_td_gather(struct xhci *x, struct xhci_epq *q,
-				struct xhci_td *td, unsigned *trbs)
+				struct xhci_td *td, int *work)
 {
 	reads_forget(&reads);
-	return __real_td_gather(x, q, td, trbs);
+	return __real_td_gather(x, q, td, work);
 }
 
 static const struct xhci_tap_ops tap_ops = {on_rec};

@@ -267,7 +267,7 @@ static unsigned isoch_ends(struct fake *f, unsigned dci, uint32_t len,
 static unsigned runs_dry(struct fake *f, unsigned dci)
 {
 	assert_int_equal(isoch_ends(f, dci, 8, USB_OK), CC_SUCCESS);
-	advance(f, 300000000);
+	advance(f, 1100000000);
 	return EV_CC(xfer_event(f, 1));
 }
 

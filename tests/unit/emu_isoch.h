@@ -11,8 +11,8 @@
 #define ISO_IN 7u
 #define UF 125000u /* nanoseconds */
 #define MS 1000000u
-#define SLOW (200 * MS) /* software may be that slow */
-#define DRY (300 * MS)  /* a ring that ran dry is told of by then */
+#define SLOW (900 * MS) /* software may be that slow */
+#define DRY (1100 * MS) /* a ring that ran dry is told of by then */
 #define BUF 0x400000u
 
 /*

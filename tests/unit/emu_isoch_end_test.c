@@ -78,8 +78,7 @@ static void bring_to(struct fake *f, unsigned dci, enum stand how)
 
 /*
  * Software that reads a Ring Underrun event when it has dropped the endpoint
- * takes that for an error: there is none, if it was not slower than a quarter
- * of a second. Behind the command's event there is none in any case, nor
+ * takes that for an error: there is none, if it was not slower than a second. Behind the command's event there is none in any case, nor
  * another one of a transfer.
  */
 static void dropped(unsigned dci, enum stand how, bool deconfigure)

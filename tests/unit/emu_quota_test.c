@@ -269,6 +269,43 @@ static void rings_take_turns(void **state)
 	fake_free(f);
 }
 
+/*
+ * What is read in a slice is limited, however small the pieces of memory are and
+ * however long a TD: many short ones, or a long one on each ring.
+ */
+static void pieces_of_memory_take_turns(void **state)
+{
+	enum { NSLOTS = 4 };
+
+	(void)state;
+	for (unsigned longer = 0; longer < 2; longer++) {
+		struct fake *f = crowd(NSLOTS);
+		unsigned ntds = longer ? 1 : 12, ntrbs = longer ? 4 : 1;
+		uint64_t at = RING;
+		bool more = true;
+
+		f->page = 32;
+		for (unsigned i = 0; i < ntds; i++)
+			for (unsigned k = 1; k <= ntrbs; k++)
+				at = put(
+					f, at, 0x400000, 65536,
+					T(NORMAL) | TRB_C |
+						(k < ntrbs ? TRB_CH : TRB_IOC));
+		for (unsigned s = 1; s <= NSLOTS; s++)
+			for (unsigned d = 2; d < 2 + NEPS; d++)
+				wr(f, OFF_DB + 4 * s, d);
+		for (unsigned i = 0; more && i < 1000; i++) {
+			f->accesses = 0;
+			more = xhci_run(f->x);
+			assert_true(f->accesses <=
+				    3 * RUN_TRBS + (longer ? 8192 : 2048));
+		}
+		assert_true(f->x->nflight >= NSLOTS);
+		f->kicked = false;
+		fake_free(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +316,7 @@ int main(void)
 		cmocka_unit_test(records_of_long_tds_are_limited),
 		cmocka_unit_test(no_allocation_once_warm),
 		cmocka_unit_test(rings_take_turns),
+		cmocka_unit_test(pieces_of_memory_take_turns),
 	};
 
 	return cmocka_run_group_tests_name("emu_quota", tests, NULL, NULL);

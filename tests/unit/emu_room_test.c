@@ -108,7 +108,7 @@ static void iso_then_dry(struct fake *f)
 	dev_end(&f->dev[1], 0, USB_OK, 8);
 	run(f);
 	fill(f, 3);
-	advance(f, 300 * MS);
+	advance(f, 1100 * MS);
 	run(f);
 }
 

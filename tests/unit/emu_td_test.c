@@ -411,6 +411,35 @@ static void td_of_4096_trbs_and_of_4097(void **state)
 	}
 }
 
+/* Memory in the smallest pieces: a TD has TD_MAX_SPANS of them at most. */
+static void td_of_8192_pieces_and_of_8193(void **state)
+{
+	(void)state;
+	for (unsigned more = 0; more < 2; more++) {
+		struct fake *f = fake_ready(1);
+		uint32_t left = 32 * TD_MAX_SPANS + more;
+		uint64_t at = RB(DCI_IN), last = at;
+
+		f->page = 32;
+		while (left) {
+			uint32_t n = left > 65536 ? 65536 : left;
+
+			last = at;
+			left -= n;
+			at = put(f, at, 0x400000, n,
+				 T(NORMAL) | TRB_C | (left ? CH : IOC));
+		}
+		ring_db(f, 1, DCI_IN);
+		assert_int_equal(f->dev[1].nheld, !more);
+		if (more)
+			assert_event(xfer_event(f, 0), last, CC_TRB_ERROR, 1);
+		else
+			assert_int_equal(f->dev[1].held[0]->length,
+					 32 * TD_MAX_SPANS);
+		fake_free(f);
+	}
+}
+
 /* LINK_LIMIT Links in a row are followed, one more is TRB Error. */
 static void links_in_a_row(void **state)
 {
@@ -485,6 +514,7 @@ int main(void)
 		cmocka_unit_test(immediate_data_is_the_trbs),
 		cmocka_unit_test(setup_packet_is_decoded),
 		cmocka_unit_test(td_of_4096_trbs_and_of_4097),
+		cmocka_unit_test(td_of_8192_pieces_and_of_8193),
 		cmocka_unit_test(links_in_a_row),
 		cmocka_unit_test(link_toggles_cycle),
 		cmocka_unit_test(link_with_ioc_has_an_event),

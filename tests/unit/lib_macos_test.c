@@ -186,7 +186,7 @@ static void isochronous_until_the_ring_is_dry(void **state)
 		assert_int_equal(g->d.evr[2].count, 16);
 		assert_int_equal(gdrv_intrs(&g->d, 2), msgs + 1);
 		nev = g->d.nev;
-		gdrv_emu_bus.advance(&g->e, 300 * MS);
+		gdrv_emu_bus.advance(&g->e, 1100 * MS);
 		gdrv_pump(&g->d);
 		assert_int_equal(g->d.nev, nev + 1);
 		e = gdrv_event(&g->d, nev);
