@@ -29,7 +29,7 @@ static void snap_elem(struct snap *s, struct td_elem *e)
 {
 	SNAP(s, e->gpa);
 	SNAP(s, e->param);
-	SNAP_MAX(s, e->len, 65536);
+	SNAP_MAX(s, e->len, TRB_LEN(UINT32_MAX)); /* also one that cannot be */
 	SNAP_MAX(s, e->intr, XHCI_NINTRS - 1);
 	SNAP_MAX(s, e->type, 63);
 	SNAP_BOOL(s, e->ioc);

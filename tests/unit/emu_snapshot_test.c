@@ -133,6 +133,35 @@ static void events_that_wait_for_room_move_too(void **state)
 	fake_free(f);
 }
 
+/* And a TRB Error behind them, of whatever the TRB had */
+static void a_bad_trb_behind_them_moves_too(void **state)
+{
+	struct fake *f = fake_ready(1);
+	uint64_t at = G_RING(DCI_IN);
+
+	(void)state;
+	f->ev_size = 16;
+	setup_events(f, 3);
+	for (unsigned i = 0; i < 20; i++)
+		at = put(f, at, 0x400000, 1 | 3u << 22,
+			 T(NORMAL) | TRB_C | TRB_IOC);
+	put(f, at, 0x400000, 0x1ffff, T(NORMAL) | TRB_C | TRB_IOC);
+	ring_db(f, 1, DCI_IN);
+	dev_end_all(&f->dev[1], USB_OK);
+	run(f);
+	xhci_pause(f->x, true);
+	run(f);
+	f = moved(f);
+	for (unsigned i = 0; i < 5; i++) {
+		ev_drain(f, 3);
+		run(f);
+	}
+	ev_drain(f, 0);
+	assert_event(&f->seen[f->nseen - 1], at, CC_TRB_ERROR, 0x1ffff);
+	assert_int_equal(octx_ep_state(f, 1, DCI_IN), EP_ERROR);
+	fake_free(f);
+}
+
 /* So does a command whose event waits, and those behind it. */
 static void commands_move_too(void **state)
 {
@@ -479,6 +508,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_transfer_goes_on_elsewhere),
 		cmocka_unit_test(events_that_wait_for_room_move_too),
+		cmocka_unit_test(a_bad_trb_behind_them_moves_too),
 		cmocka_unit_test(commands_move_too),
 		cmocka_unit_test(a_command_that_comes_too_late_moves_too),
 		cmocka_unit_test(requests_are_waited_for),
