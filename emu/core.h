@@ -331,8 +331,12 @@ void isoch_add(struct xhci_ep *ep);
 void isoch_remove(struct xhci_ep *ep);
 /* What an endpoint may move in a service interval, by its context */
 uint32_t isoch_payload(const struct xhci_ep *ep);
-/* When is this TD to go? Sets td->state, and td->cc where it cannot go. */
-void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td);
+/*
+ * When is this TD to go? Sets td->state, and td->cc where it cannot go. An underrun
+ * or overrun before it is told of first; false: that was the controller's end (HCE),
+ * and the TD stays on its ring.
+ */
+bool isoch_schedule(struct xhci_ep *ep, struct xhci_td *td);
 void isoch_idle(struct xhci_ep *ep); /* the ring has run empty */
 /* The ring was taken back; @asked: software did, and knows of it */
 void isoch_stop(struct xhci_ep *ep, bool asked);

@@ -120,7 +120,7 @@ static void tell_now(struct xhci_ep *ep)
 	timer_update(x);
 }
 
-void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td)
+bool isoch_schedule(struct xhci_ep *ep, struct xhci_td *td)
 {
 	struct xhci *x = ep->slot->x;
 	uint64_t now = mfindex_now(x), at = align_up(now + IST_UF, esit(ep));
@@ -128,6 +128,8 @@ void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td)
 
 	if (untold(ep))
 		tell_now(ep);
+	if (!xhci_running(x))
+		return false;
 	/* §6.4.5: it has its interval all the same, and nothing is moved */
 	if (td->xfer.length > isoch_payload(ep))
 		td->cc = CC_BANDWIDTH_OVERRUN;
@@ -136,18 +138,19 @@ void isoch_schedule(struct xhci_ep *ep, struct xhci_td *td)
 		at = ep->iso_uf;
 	} else if (!td->sia && !frame_to_uf(now, td->frame_id, &at)) {
 		td->cc = CC_MISSED_SERVICE;
-		return;
+		return true;
 	}
 	ep->iso_on = true;
 	ep->iso_uf = at + esit(ep);
 	ep->iso_at = UINT64_MAX;
 	td->xfer.frame = (uint32_t)at;
 	if (in_stream || at <= now + LEAD_UF)
-		return;
+		return true;
 	/* a start, or a gap: not before its time */
 	td->state = TD_WAITING;
 	ep->iso_at = x->run_ns + (at - LEAD_UF - x->mfindex_base) * UF_NS;
 	timer_update(x);
+	return true;
 }
 
 /* §4.10.3.1: the next interval comes and finds no TD */

@@ -281,19 +281,23 @@ static bool epq_fetch(struct xhci_epq *q, int *budget)
 	case TD_GATHERED:
 		break;
 	}
+	was_short = was_short && td->has_io && td->cc == CC_INVALID;
+	if (td->isoch && td->cc == CC_INVALID && !was_short &&
+	    !isoch_schedule(q->ep, td)) {
+		td_put(x, td);
+		return false;
+	}
 	q->fetch = td->end;
 	q->stop_known = false;
 	q->resume_short = false;
 	q->resume_off = q->resume_edtla = 0;
 	epq_append(q, td);
-	if (was_short && td->has_io && td->cc == CC_INVALID) {
+	if (was_short) {
 		/* its data came before the stop: it only has to be retired */
 		td->state = TD_DONE;
 		td_walk_start(td);
 		return true;
 	}
-	if (td->isoch && td->cc == CC_INVALID)
-		isoch_schedule(q->ep, td);
 	if (td->state != TD_WAITING)
 		td_submit(q, td);
 	return td->state != TD_WAITING && td->cc != CC_TRB_ERROR;

@@ -159,6 +159,26 @@ static void the_next_td_tells_that_the_ring_was_dry(void **state)
 		}
 }
 
+/* Where telling ends in a Host Controller Error, the TD stays on its ring. */
+static void a_td_whose_underrun_has_no_place(void **state)
+{
+	(void)state;
+	for (unsigned late = 0; late < 2; late++) {
+		struct fake *f = ran_dry(ISO_OUT);
+
+		wr(f, REG_IR(0, IR_ERDP), 0x10);
+		iso_td(f, ISO_OUT, 1, 64, late ? frame_id(f, 100) : TRB_SIA);
+		ring_db(f, 1, ISO_OUT);
+		assert_true(rd(f, OFF_OP + OP_USBSTS) & STS_HCE);
+		assert_int_equal(f->dev[1].nheld, 0);
+		advance(f, DRY);
+		assert_int_equal(f->dev[1].nheld, 0);
+		assert_int_equal(f->x->nflight, 0);
+		assert_int_equal(f->timer_at, NO_TIME);
+		fake_free(f);
+	}
+}
+
 /* A doorbell for a ring without a TD changes nothing, nor a TRB of no TD */
 static void what_is_no_td_tells_nothing(void **state)
 {
@@ -224,6 +244,7 @@ int main(void)
 		cmocka_unit_test(stop_of_a_td_that_waits_for_its_frame),
 		cmocka_unit_test(one_that_was_dropped_is_silent),
 		cmocka_unit_test(the_next_td_tells_that_the_ring_was_dry),
+		cmocka_unit_test(a_td_whose_underrun_has_no_place),
 		cmocka_unit_test(what_is_no_td_tells_nothing),
 		cmocka_unit_test(one_that_was_stopped_is_silent),
 		cmocka_unit_test(a_pause_tells_that_the_ring_was_dry),
