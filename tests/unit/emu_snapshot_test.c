@@ -101,19 +101,30 @@ static void a_transfer_goes_on_elsewhere(void **state)
 				move_in_the_middle(in, done, part[i]);
 }
 
+/*
+ * @n TDs of a byte on DCI_IN, with events for a ring of 16 of their own; where the
+ * next TRB goes
+ */
+static uint64_t more_than_its_room(struct fake *f, unsigned n)
+{
+	uint64_t at = G_RING(DCI_IN);
+
+	f->ev_size = 16;
+	setup_events(f, 3);
+	for (unsigned i = 0; i < n; i++)
+		at = put(f, at, 0x400000, 1 | 3u << 22,
+			 T(NORMAL) | TRB_C | TRB_IOC);
+	return at;
+}
+
 /* Events that found no room are written where the guest is now. */
 static void events_that_wait_for_room_move_too(void **state)
 {
 	struct fake *f = fake_ready(1);
-	uint64_t at = G_RING(DCI_IN);
 	unsigned got = 0;
 
 	(void)state;
-	f->ev_size = 16;
-	setup_events(f, 3);
-	for (unsigned i = 0; i < 60; i++)
-		at = put(f, at, 0x400000, 1 | 3u << 22,
-			 T(NORMAL) | TRB_C | TRB_IOC);
+	more_than_its_room(f, 60);
 	ring_db(f, 1, DCI_IN);
 	dev_end_all(&f->dev[1], USB_OK);
 	run(f);
@@ -137,14 +148,10 @@ static void events_that_wait_for_room_move_too(void **state)
 static void a_bad_trb_behind_them_moves_too(void **state)
 {
 	struct fake *f = fake_ready(1);
-	uint64_t at = G_RING(DCI_IN);
+	uint64_t at;
 
 	(void)state;
-	f->ev_size = 16;
-	setup_events(f, 3);
-	for (unsigned i = 0; i < 20; i++)
-		at = put(f, at, 0x400000, 1 | 3u << 22,
-			 T(NORMAL) | TRB_C | TRB_IOC);
+	at = more_than_its_room(f, 20);
 	put(f, at, 0x400000, 0x1ffff, T(NORMAL) | TRB_C | TRB_IOC);
 	ring_db(f, 1, DCI_IN);
 	dev_end_all(&f->dev[1], USB_OK);
@@ -199,14 +206,10 @@ static void commands_move_too(void **state)
 static void a_command_that_comes_too_late_moves_too(void **state)
 {
 	struct fake *f = fake_ready(1);
-	uint64_t at = G_RING(DCI_IN);
+	uint64_t at;
 
 	(void)state;
-	f->ev_size = 16;
-	setup_events(f, 3);
-	for (unsigned i = 0; i < 15; i++)
-		at = put(f, at, 0x400000, 1 | 3u << 22,
-			 T(NORMAL) | TRB_C | TRB_IOC);
+	more_than_its_room(f, 15);
 	ring_db(f, 1, DCI_IN);
 	for (unsigned i = 0; i < 14; i++)
 		dev_end(&f->dev[1], 0, USB_OK, 1);
@@ -467,7 +470,6 @@ static void with_streams_there_is_no_other_ring(void **state)
 {
 	static const uint8_t linear[] = {0x80, 0x80, 0x02}; /* EP_CTX_LSA */
 	struct fake *f = fake_ready(5), *g;
-	uint64_t at = G_RING(DCI_IN);
 	struct shot s;
 	uint32_t sum;
 	uint8_t *p;
@@ -475,15 +477,11 @@ static void with_streams_there_is_no_other_ring(void **state)
 	(void)state;
 	ictx_clear(f, 1u << DCI_IN, 1u | 1u << DCI_IN);
 	put32(f, ictx(f, 1, 0), DCI_INTR << 27);
-	ictx_ep(f, DCI_IN, EPT_BULK_IN, 1024, at);
+	ictx_ep(f, DCI_IN, EPT_BULK_IN, 1024, G_RING(DCI_IN));
 	put32(f, ictx(f, DCI_IN + 1, 0), EP_CTX_LSA);
 	assert_int_equal(cmd(f, G_ICTX, 0, T(CONFIGURE_EP) | SLOT(1)),
 			 CC_SUCCESS);
-	f->ev_size = 16;
-	setup_events(f, 3);
-	for (unsigned i = 0; i < 20; i++)
-		at = put(f, at, 0x400000, 1 | 3u << 22,
-			 T(NORMAL) | TRB_C | TRB_IOC);
+	more_than_its_room(f, 20);
 	ring_db(f, 1, DCI_IN);
 	dev_end_all(&f->dev[5], USB_OK);
 	run(f);
